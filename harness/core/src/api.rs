@@ -1,0 +1,144 @@
+//! What clients ask and systems answer.
+//!
+//! An [`Api`] is the meeting point of systems, workloads and checkers: a system serves some Apis, a
+//! workload and its checkers speak one. Each lives in a file of its own below this module, and also
+//! says how its calls look in a history ([`Payload`]) and on the wire of the embedded systems.
+
+pub mod consensus;
+pub mod leadership;
+pub mod list_append;
+pub mod log;
+pub mod register;
+pub mod set;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+/// A vocabulary of calls and replies, with its form in a history.
+pub trait Api: Sized + Send + Sync + 'static + Clone + fmt::Debug + PartialEq {
+    /// The name in listings and files, such as `register`.
+    const NAME: &'static str;
+    /// What a client asks.
+    type Call: Clone + fmt::Debug + PartialEq + Send + Sync + 'static;
+    /// What a system answers.
+    type Reply: Clone + fmt::Debug + PartialEq + Send + Sync + 'static;
+
+    /// How a call is written in a history.
+    fn encode_call(call: &Self::Call) -> Payload;
+
+    /// The `value` of a completed call's line.
+    fn encode_reply(call: &Self::Call, reply: &Self::Reply) -> Value;
+
+    /// Reads what [`Api::encode_call`] writes.
+    fn decode_call(payload: &Payload) -> Result<Self::Call, DecodeError>;
+
+    /// Reads what [`Api::encode_reply`] writes.
+    fn decode_reply(call: &Self::Call, value: &Value) -> Result<Self::Reply, DecodeError>;
+}
+
+/// The part of a history line that an [`Api`] decides.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Payload {
+    /// The operation's name, such as `write`.
+    pub f: Cow<'static, str>,
+    /// The object that it concerns, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
+    /// Its argument, or its answer.
+    #[serde(default)]
+    pub value: Value,
+}
+
+impl Payload {
+    /// A payload without a key.
+    pub fn unkeyed(f: &'static str, value: Value) -> Self {
+        Self { f: Cow::Borrowed(f), key: None, value }
+    }
+}
+
+/// Which object an operation concerns.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Key {
+    /// A number, as our own workloads use.
+    Int(i64),
+    /// A name, as foreign histories may have.
+    Text(Arc<str>),
+}
+
+impl From<i64> for Key {
+    fn from(number: i64) -> Self {
+        Self::Int(number)
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Int(number) => write!(f, "{number}"),
+            Self::Text(name) => f.write_str(name),
+        }
+    }
+}
+
+/// What an [`Api`] could not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeError {
+    /// What would have been right.
+    pub expected: String,
+    /// What was there.
+    pub found: String,
+}
+
+impl DecodeError {
+    /// `expected` in words; `found` is shown as JSON, shortened.
+    pub fn new(expected: impl Into<String>, found: &Value) -> Self {
+        let mut found = found.to_string();
+        if found.len() > 80 {
+            found = found.chars().take(77).collect::<String>() + "...";
+        }
+        Self { expected: expected.into(), found }
+    }
+
+    /// For an operation that the Api does not have.
+    pub fn unknown_f(api: &str, known: &[&str], f: &str) -> Self {
+        Self {
+            expected: format!("an operation of {api}: {}", known.join(", ")),
+            found: format!("{f:?}"),
+        }
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}, found {}", self.expected, self.found)
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+/// Reads an integer.
+pub(crate) fn int(value: &Value) -> Result<i64, DecodeError> {
+    value.as_i64().ok_or_else(|| DecodeError::new("a whole number", value))
+}
+
+/// Reads a list of integers.
+pub(crate) fn ints(value: &Value) -> Result<Vec<i64>, DecodeError> {
+    let list =
+        value.as_array().ok_or_else(|| DecodeError::new("a list of whole numbers", value))?;
+    list.iter().map(int).collect()
+}
+
+/// Reads an integer or null.
+pub(crate) fn int_or_nil(value: &Value) -> Result<Option<i64>, DecodeError> {
+    match value {
+        Value::Null => Ok(None),
+        _ => value
+            .as_i64()
+            .map(Some)
+            .ok_or_else(|| DecodeError::new("a whole number or null", value)),
+    }
+}

@@ -1,0 +1,181 @@
+//! What the log of a run holds, and how one line of `history.jsonl` looks.
+//!
+//! [`Event`] is typed and cheap to make while a run is at full speed; [`Line`] is its form in the
+//! file, read and written by serde. Nemesis events share the file, so that one order covers both.
+
+use crate::api::{Api, DecodeError, Key, Payload};
+use crate::op::{Outcome, Process, Reason};
+use crate::time::Nanos;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// One entry of the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event<A: Api> {
+    /// Position in the log.
+    pub index: u64,
+    /// Time since the run began.
+    pub time: Nanos,
+    /// What happened.
+    pub body: Body<A>,
+}
+
+/// What an event says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body<A: Api> {
+    /// A process asked something of a node.
+    Invoke {
+        /// The client process.
+        process: u64,
+        /// The node asked, if known.
+        node: Option<Arc<str>>,
+        /// What was asked.
+        call: A::Call,
+    },
+    /// An operation ended.
+    Complete {
+        /// The client process.
+        process: u64,
+        /// The node asked, if known.
+        node: Option<Arc<str>>,
+        /// What had been asked.
+        call: A::Call,
+        /// What became of it.
+        outcome: Outcome<A::Reply>,
+    },
+    /// The nemesis began or finished something.
+    Nemesis(NemesisEvent),
+}
+
+/// An action of the nemesis: each is logged when it begins and when it has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NemesisEvent {
+    /// What it does, such as `inject` or `heal`.
+    pub f: Cow<'static, str>,
+    /// On what, in words or data.
+    pub value: Value,
+    /// Why it could not be done.
+    pub error: Option<Reason>,
+}
+
+/// The `type` of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// An operation begins.
+    Invoke,
+    /// It happened.
+    Ok,
+    /// It certainly did not happen.
+    Fail,
+    /// It may have happened; or the nemesis speaks.
+    Info,
+}
+
+/// One line of `history.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Line<'a> {
+    /// Position in the log.
+    pub index: u64,
+    /// Nanoseconds since the run began.
+    pub time: Nanos,
+    /// What kind of event.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// Who.
+    pub process: Process,
+    /// The operation's name.
+    pub f: Cow<'a, str>,
+    /// The object concerned, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
+    /// Its argument or answer.
+    #[serde(default)]
+    pub value: Value,
+    /// The node asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<Arc<str>>,
+    /// Why it failed or stayed open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Cow<'a, str>>,
+}
+
+impl<A: Api> Event<A> {
+    /// The event as a line of the file.
+    pub fn to_line(&self) -> Line<'_> {
+        let Self { index, time, body } = self;
+        let line = |kind, process, payload: Payload, node: &Option<Arc<str>>, error| Line {
+            index: *index,
+            time: *time,
+            kind,
+            process: Process::Client(process),
+            f: payload.f,
+            key: payload.key,
+            value: payload.value,
+            node: node.clone(),
+            error,
+        };
+        match body {
+            Body::Invoke { process, node, call } => {
+                line(Kind::Invoke, *process, A::encode_call(call), node, None)
+            }
+            Body::Complete { process, node, call, outcome } => {
+                let mut payload = A::encode_call(call);
+                let (kind, error) = match outcome {
+                    Outcome::Ok(reply) => {
+                        payload.value = A::encode_reply(call, reply);
+                        (Kind::Ok, None)
+                    }
+                    Outcome::Fail(reason) => (Kind::Fail, Some(Cow::Borrowed(reason.as_ref()))),
+                    Outcome::Info(reason) => (Kind::Info, Some(Cow::Borrowed(reason.as_ref()))),
+                };
+                line(kind, *process, payload, node, error)
+            }
+            Body::Nemesis(event) => Line {
+                index: *index,
+                time: *time,
+                kind: Kind::Info,
+                process: Process::Nemesis,
+                f: Cow::Borrowed(event.f.as_ref()),
+                key: None,
+                value: event.value.clone(),
+                node: None,
+                error: event.error.as_deref().map(Cow::Borrowed),
+            },
+        }
+    }
+
+    /// Appends the event's line, newline included, to `out`.
+    ///
+    /// # Panics
+    /// Never: writing JSON to memory cannot fail.
+    pub fn write_line(&self, out: &mut Vec<u8>) {
+        serde_json::to_writer(&mut *out, &self.to_line()).expect("JSON into memory");
+        out.push(b'\n');
+    }
+}
+
+impl Line<'_> {
+    /// The call that an `invoke` line makes.
+    pub fn call<A: Api>(&self) -> Result<A::Call, DecodeError> {
+        A::decode_call(&Payload {
+            f: Cow::Owned(self.f.clone().into_owned()),
+            key: self.key.clone(),
+            value: self.value.clone(),
+        })
+    }
+
+    /// The outcome that a completion line gives to `call`.
+    pub fn outcome<A: Api>(&self, call: &A::Call) -> Result<Outcome<A::Reply>, DecodeError> {
+        let reason = || -> Reason {
+            Cow::Owned(self.error.as_deref().unwrap_or("no reason recorded").to_owned())
+        };
+        match self.kind {
+            Kind::Ok => A::decode_reply(call, &self.value).map(Outcome::Ok),
+            Kind::Fail => Ok(Outcome::Fail(reason())),
+            Kind::Info | Kind::Invoke => Ok(Outcome::Info(reason())),
+        }
+    }
+}
