@@ -1,1 +1,66 @@
-//! Placeholder.
+//! Checkers: each judges a history by one promise that a store makes.
+//!
+//! A checker is pure: it sees a [`History`] and the [`RunFacts`], and no clock, file or network. It
+//! never accuses a history that a correct store could have produced, and never passes one that it
+//! could not; what it can't decide it calls unknown, with the reason. Each module's head says what
+//! is checked, why the argument is sound and what it costs.
+//!
+//! [`judge`] runs several and merges what they say; one that panics costs only its own answer.
+//! [`CHECKERS`] lists them all: a new one is a file and a line.
+//!
+//! ```
+//! use schism_checkers::{judge, linearizable::Linearizable};
+//! use schism_core::{api::register::Register, checker::Checker, history::History};
+//! let lines = concat!(
+//!     r#"{"index":0,"time":1,"type":"invoke","process":0,"f":"write","value":1,"node":"n1"}"#, "\n",
+//!     r#"{"index":1,"time":2,"type":"ok","process":0,"f":"write","value":1,"node":"n1"}"#, "\n",
+//!     r#"{"index":2,"time":3,"type":"invoke","process":1,"f":"read","node":"n2"}"#, "\n",
+//!     r#"{"index":3,"time":4,"type":"ok","process":1,"f":"read","value":null,"node":"n2"}"#, "\n",
+//! );
+//! let history = History::<Register>::from_jsonl(lines.as_bytes())?.history;
+//! let checkers: [Box<dyn Checker<Register>>; 1] = [Box::new(Linearizable::default())];
+//! let (verdict, _) = judge(&checkers, &history, &Default::default());
+//! assert_eq!(verdict.anomalies()[0].kind, "stale-read");
+//! # Ok::<(), schism_core::history::HistoryError>(())
+//! ```
+//!
+//! [`History`]: schism_core::history::History
+//! [`RunFacts`]: schism_core::record::RunFacts
+
+pub mod availability;
+pub mod consensus;
+pub mod convergence;
+pub mod coordinated_attack;
+pub mod coverage;
+pub mod leader_election;
+pub mod linearizable;
+pub mod list_append;
+pub mod recovery;
+pub mod set_full;
+pub mod stats;
+pub mod total_order;
+
+mod decisions;
+mod finals;
+mod judge;
+mod latency;
+mod tally;
+mod words;
+
+pub use judge::judge;
+
+/// Every checker: its name, and what it promises to find.
+pub const CHECKERS: &[(&str, &str)] = &[
+    (availability::NAME, "who answered during each fault; judges nothing"),
+    (consensus::NAME, "Agreement, Validity, Integrity and Termination of decisions"),
+    (convergence::NAME, "after healing, all replicas of a register hold one value"),
+    (coordinated_attack::NAME, "no general attacks alone"),
+    (coverage::NAME, "the run did enough, and its faults took effect: else unknown"),
+    (leader_election::NAME, "at most one leader a term, or at one time"),
+    (linearizable::NAME, "registers behave as if there were one copy"),
+    (list_append::NAME, "transactions over lists are strict-serializable"),
+    (recovery::NAME, "operations succeed again within a bound after healing"),
+    (set_full::NAME, "nothing acknowledged is lost from a growing set"),
+    (stats::NAME, "counts, rates, latencies, errors; judges nothing"),
+    (total_order::NAME, "every node delivers the same messages in the same order"),
+];

@@ -1,1 +1,5 @@
-fn main() {}
+//! The `schism` command.
+
+fn main() -> std::process::ExitCode {
+    schism::cli::main()
+}

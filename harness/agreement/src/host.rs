@@ -6,12 +6,15 @@
 use anyhow::Context as _;
 use schism_core::api::{Api, Payload};
 use schism_core::op::Outcome;
+use schism_core::rng::Rng;
 use schism_core::wire::{CLIENT_PORT, NodeStatus, PEER_PORT, Request, Response, STATUS};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -62,6 +65,36 @@ impl NodeConfig {
             text.parse().with_context(|| format!("option {option}={text}: expected a number"))
         })
     }
+
+    /// An option as a number of milliseconds, or `default` of them if it isn't given.
+    pub fn millis(&self, option: &str, default: u64) -> anyhow::Result<Duration> {
+        self.number(option, default).map(Duration::from_millis)
+    }
+
+    /// An option that is one of a few words; the first is what it is if it isn't given.
+    pub fn one_of<'a>(&self, option: &str, words: &[&'a str]) -> anyhow::Result<&'a str> {
+        let Some(text) = self.options.get(option) else {
+            return Ok(words.first().copied().unwrap_or_default());
+        };
+        words.iter().copied().find(|word| word == text).with_context(|| {
+            format!("option {option}={text}: expected one of {}", words.join(", "))
+        })
+    }
+
+    /// This node's own chance for `purpose`, from the seed that all nodes share.
+    pub fn rng(&self, purpose: &str) -> Rng {
+        Rng::seeded(self.seed).fork(self.name()).fork(purpose)
+    }
+}
+
+/// A number that differs each time a node starts, by which others tell its lives apart.
+#[expect(clippy::disallowed_methods, reason = "lives of a process differ in when they began")]
+pub fn incarnation() -> u64 {
+    static STARTED_HERE: AtomicU64 = AtomicU64::new(0);
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let micros = u64::try_from(since_epoch.as_micros()).unwrap_or(u64::MAX);
+    // Tests start several nodes in one process, perhaps in one microsecond.
+    (micros << 8) | (STARTED_HERE.fetch_add(1, Ordering::Relaxed) & 0xff)
 }
 
 /// A protocol as its clients see it. All of a node runs on one thread, so that the code reads like

@@ -59,27 +59,41 @@ pub struct TestRecord {
 impl TestRecord {
     /// The command that runs the same test again.
     pub fn command(&self) -> String {
-        let mut words = vec![
-            "schism test".to_owned(),
-            self.system.clone(),
-            format!("--workload {}", self.workload),
-            format!(
-                "--faults {}",
-                if self.faults.is_empty() { "none".to_owned() } else { self.faults.join(",") }
-            ),
-            format!("--nodes {}", self.nodes.len()),
-            format!("--time-limit {}s", self.time_limit_secs),
-            format!("--rate {}", self.rate),
-            format!("--concurrency {}", self.concurrency),
-            format!("--keys {}", self.keys),
-            format!("--seed {}", self.seed),
-        ];
-        if !self.reads.is_empty() {
-            words.push(format!("--reads {}", self.reads));
-        }
-        words.extend(self.options.iter().map(|(name, value)| format!("--option {name}={value}")));
-        words.join(" ")
+        format!("schism {}", self.arguments().join(" "))
     }
+
+    /// Its arguments.
+    pub fn arguments(&self) -> Vec<String> {
+        let faults =
+            if self.faults.is_empty() { "none".to_owned() } else { self.faults.join(",") };
+        let mut words = vec!["test".to_owned(), self.system.clone()];
+        let flags = [
+            ("--workload", self.workload.clone()),
+            ("--faults", faults),
+            ("--nodes", self.nodes.join(",")),
+            ("--time-limit", seconds(self.time_limit_secs)),
+            ("--rate", self.rate.to_string()),
+            ("--concurrency", self.concurrency.to_string()),
+            ("--keys", self.keys.to_string()),
+            ("--op-timeout", seconds(self.op_timeout_secs)),
+            ("--nemesis-interval", seconds(self.nemesis_interval_secs)),
+            ("--recovery-limit", seconds(self.recovery_limit_secs)),
+            ("--seed", self.seed.to_string()),
+        ];
+        words.extend(flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]));
+        if !self.reads.is_empty() {
+            words.extend(["--reads".to_owned(), self.reads.clone()]);
+        }
+        for (name, value) in &self.options {
+            words.extend(["--option".to_owned(), format!("{name}={value}")]);
+        }
+        words
+    }
+}
+
+/// A duration as the command line takes it.
+fn seconds(secs: f64) -> String {
+    format!("{}ms", (secs * 1000.0).round())
 }
 
 /// How far a fault has come.

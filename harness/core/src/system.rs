@@ -9,6 +9,7 @@ use crate::client::{Client, ClientError};
 use crate::cluster::{Cluster, NodeId};
 use crate::wire::NodeStatus;
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 /// A program that runs on every node of a cluster.
@@ -24,9 +25,9 @@ pub trait System: Sized + 'static {
         5
     }
 
-    /// The fewest nodes with which it makes sense.
-    fn min_nodes(&self) -> usize {
-        2
+    /// How many nodes it can have.
+    fn possible_nodes(&self) -> RangeInclusive<usize> {
+        1..=usize::MAX
     }
 
     /// The version that will run, as it says itself, or what has to be installed.

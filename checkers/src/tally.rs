@@ -1,0 +1,54 @@
+//! Anomalies while they are found: all are counted, the first few of each kind are kept.
+
+use schism_core::verdict::{Anomaly, Verdict};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// How many anomalies of one kind a verdict lists.
+pub(crate) const LISTED: usize = 10;
+
+/// Anomalies by kind.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    listed: Vec<Anomaly>,
+    counts: BTreeMap<&'static str, usize>,
+}
+
+impl Tally {
+    /// Counts one more of `kind`; `describe` is asked only if it will be listed.
+    pub(crate) fn add(&mut self, kind: &'static str, describe: impl FnOnce() -> Anomaly) {
+        let count = self.counts.entry(kind).or_default();
+        *count += 1;
+        if *count <= LISTED {
+            self.listed.push(describe());
+        }
+    }
+
+    /// How many of `kind` there are.
+    pub(crate) fn count(&self, kind: &str) -> usize {
+        self.counts.get(kind).copied().unwrap_or(0)
+    }
+
+    /// Is there none at all?
+    pub(crate) fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// `{"lost": 12, …}`
+    pub(crate) fn to_json(&self) -> Value {
+        let entries = self.counts.iter().map(|(kind, count)| ((*kind).to_owned(), (*count).into()));
+        Value::Object(entries.collect::<Map<_, _>>())
+    }
+
+    /// `12 lost, 1 duplicated`
+    pub(crate) fn in_words(&self) -> String {
+        let parts: Vec<String> =
+            self.counts.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+        parts.join(", ")
+    }
+
+    /// Invalid with what is listed; without anything, valid.
+    pub(crate) fn into_verdict(self) -> Verdict {
+        Verdict::from_anomalies(self.listed)
+    }
+}

@@ -1,0 +1,57 @@
+//! The synchronous rounds.
+
+use crate::testbed::Cluster;
+use std::time::Duration;
+
+const SOON: Duration = Duration::from_secs(5);
+
+fn values(nodes: usize) -> Vec<(usize, i64)> {
+    (0..nodes).map(|node| (node, 10 + node as i64)).collect()
+}
+
+#[test]
+fn everybody_decides_the_smallest_also_with_crashes_and_restarts() {
+    let mut cluster = Cluster::start("sync-rounds", 5, &[("delta_ms", "60")]);
+    cluster.wait_until_ready();
+    assert_eq!(cluster.propose(SOON, 0, &values(5)), [Some(10); 5]);
+    for instance in 1..4 {
+        // Two of five are killed while the instance runs.
+        cluster.propose(Duration::from_millis(90), instance, &values(5));
+        cluster.kill(0);
+        cluster.kill(1);
+        cluster.wait("those that live decide", |cluster| {
+            (2..5).all(|node| cluster.learn(node, instance).is_some())
+        });
+        let decision = cluster.learn(2, instance);
+        assert!((3..5).all(|node| cluster.learn(node, instance) == decision));
+        cluster.restart(0);
+        cluster.restart(1);
+        cluster.wait_until_ready();
+        for node in 0..2 {
+            let late = cluster.learn(node, instance);
+            assert!(late.is_none() || late == decision, "n{} came back and differs", node + 1);
+        }
+    }
+}
+
+#[test]
+fn a_node_that_was_away_does_not_decide_an_old_instance_alone() {
+    let mut cluster = Cluster::start("sync-rounds", 3, &[("delta_ms", "60")]);
+    cluster.wait_until_ready();
+    cluster.kill(0);
+    assert_eq!(cluster.propose(SOON, 7, &values(3)[1..]), [Some(11); 2]);
+    cluster.restart(0);
+    cluster.wait_until_ready();
+    // Its own value would be smaller.
+    assert_eq!(cluster.propose(SOON, 7, &values(3)[..1]), [Some(11)]);
+}
+
+#[test]
+fn delays_beyond_delta_split_it() {
+    let cluster = Cluster::start_with_proxies("sync-rounds", 4, &[("delta_ms", "50"), ("f", "1")]);
+    cluster.wait_until_ready();
+    assert_eq!(cluster.propose(SOON, 0, &values(4)), [Some(10); 4]);
+    (0..3).for_each(|node| cluster.delay(3, node, Duration::from_millis(400)));
+    let decisions = cluster.propose(SOON, 1, &values(4));
+    assert_eq!(decisions, [Some(10), Some(10), Some(10), Some(13)]);
+}

@@ -1,0 +1,102 @@
+//! Datagrams that show whether a packet gets from one node to another, and how late.
+//!
+//! Each node's namespace has one UDP socket of the controller's. A ping could not show a cut of one
+//! direction; these can, and they need nothing on the node.
+
+#![allow(clippy::disallowed_methods, reason = "a probe measures real time")]
+
+use super::spawn;
+use schism_core::cluster::{Cluster, NodeId};
+use std::cell::Cell;
+use std::net::UdpSocket as StdSocket;
+use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
+use tokio::net::UdpSocket;
+
+/// The port of the probe sockets.
+const PROBE_PORT: u16 = 7999;
+
+/// One probe socket a node.
+pub(super) struct Probes {
+    sockets: Vec<UdpSocket>,
+    round: Cell<usize>,
+}
+
+impl Probes {
+    /// Opens a socket in each namespace.
+    pub(super) fn open<'a>(
+        cluster: &Cluster,
+        namespaces: impl Iterator<Item = BorrowedFd<'a>>,
+    ) -> anyhow::Result<Self> {
+        let mut sockets = Vec::new();
+        for (id, ns) in cluster.ids().zip(namespaces) {
+            let addr = cluster.addr(id, PROBE_PORT);
+            let socket = spawn::inside(ns, || StdSocket::bind(addr))?;
+            socket.set_nonblocking(true)?;
+            sockets.push(UdpSocket::from_std(socket)?);
+        }
+        Ok(Self { sockets, round: Cell::new(0) })
+    }
+
+    /// See `Environment::probe`.
+    pub(super) async fn measure(
+        &self,
+        cluster: &Cluster,
+        links: &[(NodeId, NodeId)],
+        count: usize,
+        wait: Duration,
+    ) -> anyhow::Result<Vec<Vec<Duration>>> {
+        // The round keeps a late datagram of an earlier measurement from being counted in this one.
+        let round = self.round.get() + 1;
+        self.round.set(round);
+        let start = Instant::now();
+        let mut sent = vec![vec![None; count]; links.len()];
+        for number in 0..count {
+            for (link, (from, to)) in links.iter().enumerate() {
+                let message = [round, link, number];
+                let bytes: Vec<u8> = message.iter().flat_map(|word| (*word as u64).to_be_bytes()).collect();
+                let addr = cluster.addr(*to, PROBE_PORT);
+                // A refused datagram is one that did not arrive.
+                if self.sockets[from.0].send_to(&bytes, addr).await.is_ok() {
+                    sent[link][number] = Some(Instant::now());
+                }
+            }
+        }
+        let mut arrived = vec![Vec::new(); links.len()];
+        let mut missing = links.len() * count;
+        let deadline = tokio::time::Instant::from_std(start + wait);
+        while missing > 0 {
+            let Ok(bytes) = tokio::time::timeout_at(deadline, self.next()).await else { break };
+            let Some([its_round, link, number]) = parse(&bytes?) else { continue };
+            if its_round != round {
+                continue;
+            }
+            if let Some(at) = sent.get_mut(link).and_then(|of| of.get_mut(number)).and_then(Option::take) {
+                arrived[link].push(at.elapsed());
+                missing -= 1;
+            }
+        }
+        Ok(arrived)
+    }
+
+    /// The next datagram that arrives at any node.
+    async fn next(&self) -> anyhow::Result<Vec<u8>> {
+        let receiving = self.sockets.iter().map(|socket| {
+            Box::pin(async move {
+                let mut bytes = vec![0; 64];
+                let length = socket.recv(&mut bytes).await?;
+                bytes.truncate(length);
+                anyhow::Ok(bytes)
+            })
+        });
+        futures_util::future::select_all(receiving).await.0
+    }
+}
+
+fn parse(bytes: &[u8]) -> Option<[usize; 3]> {
+    let mut words = bytes.chunks_exact(8).map(|chunk| {
+        let word = u64::from_be_bytes(chunk.try_into().ok()?);
+        usize::try_from(word).ok()
+    });
+    Some([words.next()??, words.next()??, words.next()??])
+}

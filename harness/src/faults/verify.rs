@@ -1,0 +1,212 @@
+//! Looks whether a fault took effect, and whether it is gone: by probes, not by trust.
+//!
+//! A link on which another fault is at work can't tell anything about this one; it is left out. If
+//! nothing is left to look at, the answer is that nobody can tell.
+
+use super::{Active, FaultRunner};
+use crate::environment::{Environment, ProcessState};
+use schism_core::cluster::NodeId;
+use schism_core::fault::{Action, LinkShape};
+use schism_core::system::System;
+use std::time::Duration;
+
+/// What the probes saw.
+pub(super) struct Seen {
+    /// Whether it was what was expected; `None` if they couldn't tell.
+    pub(super) ok: Option<bool>,
+    /// One sentence for each thing looked at.
+    pub(super) evidence: Vec<String>,
+}
+
+/// Datagrams a link: enough that one that is lost by chance doesn't matter.
+const PROBES: usize = 3;
+const PROBE_WAIT: Duration = Duration::from_millis(60);
+/// Datagrams over a link that loses or doubles some of them: enough to see how many.
+const SHAPE_PROBES: usize = 60;
+
+/// Has the fault taken effect?
+pub(super) async fn injected<S: System, E: Environment>(
+    runner: &FaultRunner<'_, S, E>,
+    active: &Active,
+) -> Seen {
+    look(runner, active, true).await
+}
+
+/// Is it gone?
+pub(super) async fn healed<S: System, E: Environment>(
+    runner: &FaultRunner<'_, S, E>,
+    active: &Active,
+) -> Seen {
+    look(runner, active, false).await
+}
+
+async fn look<S: System, E: Environment>(
+    runner: &FaultRunner<'_, S, E>,
+    active: &Active,
+    in_force: bool,
+) -> Seen {
+    let mut checks: Vec<(Option<bool>, String)> = Vec::new();
+    let mut cut = Vec::new();
+    for action in &active.plan.inject {
+        match action {
+            Action::Cut { node, from } => cut.extend(from.iter().map(|from| (*from, *node))),
+            Action::Shape { node, from, link } => {
+                checks.push(shaped(runner, active, *node, from, *link, in_force).await);
+            }
+            Action::Kill { node } | Action::Pause { node } => {
+                checks.push(process(runner, active, action, *node, in_force).await);
+            }
+            Action::Uncut { .. }
+            | Action::Unshape { .. }
+            | Action::Start { .. }
+            | Action::Resume { .. } => {}
+        }
+    }
+    if !cut.is_empty() {
+        checks.push(cut_links(runner, active, &cut, in_force).await);
+    }
+    let ok = checks.iter().filter_map(|(ok, _)| *ok).reduce(|all, one| all && one);
+    Seen { ok, evidence: checks.into_iter().map(|(_, sentence)| sentence).collect() }
+}
+
+/// The links on which another fault is at work.
+fn disturbed<S: System, E: Environment>(
+    runner: &FaultRunner<'_, S, E>,
+    active: &Active,
+    link: (NodeId, NodeId),
+) -> bool {
+    runner.active.borrow().iter().filter(|other| other.number != active.number).any(|other| {
+        other.plan.inject.iter().any(|action| match action {
+            Action::Cut { node, from } | Action::Shape { node, from, .. } => {
+                *node == link.1 && from.contains(&link.0)
+            }
+            _ => false,
+        })
+    })
+}
+
+async fn cut_links<S: System, E: Environment>(
+    runner: &FaultRunner<'_, S, E>,
+    active: &Active,
+    links: &[(NodeId, NodeId)],
+    in_force: bool,
+) -> (Option<bool>, String) {
+    let clear: Vec<_> =
+        links.iter().copied().filter(|link| !disturbed(runner, active, *link)).collect();
+    if clear.is_empty() {
+        return (None, "other faults are at work on the same links".to_owned());
+    }
+    // The control: if no datagram gets anywhere, silence on the cut links shows nothing.
+    let control = runner
+        .cluster
+        .ids()
+        .flat_map(|from| runner.cluster.ids().map(move |to| (from, to)))
+        .find(|link| link.0 != link.1 && !links.contains(link) && !disturbed(runner, active, *link));
+    let mut all = clear.clone();
+    all.extend(control);
+    let arrived = match runner.environment.probe(&all, PROBES, PROBE_WAIT).await {
+        Ok(arrived) => arrived,
+        Err(error) => return (None, format!("the probe failed: {error:#}")),
+    };
+    let carrying = arrived[..clear.len()].iter().filter(|times| !times.is_empty()).count();
+    let name = |node: NodeId| runner.cluster.name(node).clone();
+    let control_words = match (control, arrived.get(clear.len())) {
+        (Some((from, to)), Some(times)) => {
+            format!("; {} → {}, not cut, carried {} of {PROBES}", name(from), name(to), times.len())
+        }
+        _ => String::new(),
+    };
+    let sentence = format!(
+        "{carrying} of {} cut links carried a datagram{control_words}",
+        clear.len()
+    );
+    let control_works = arrived.get(clear.len()).is_none_or(|times| !times.is_empty());
+    if in_force {
+        (Some(carrying == 0 && control_works), sentence)
+    } else {
+        (Some(carrying == clear.len()), sentence.replace("cut links", "healed links"))
+    }
+}
+
+async fn shaped<S: System, E: Environment>(
+    runner: &FaultRunner<'_, S, E>,
+    active: &Active,
+    node: NodeId,
+    from: &[NodeId],
+    link: LinkShape,
+    in_force: bool,
+) -> (Option<bool>, String) {
+    let name = |node: NodeId| runner.cluster.name(node).clone();
+    let Some(source) = from.iter().copied().find(|from| !disturbed(runner, active, (*from, node)))
+    else {
+        return (None, format!("other faults are at work on every link to {}", name(node)));
+    };
+    let longest = Duration::from_secs_f64((link.delay_ms + link.jitter_ms) / 1000.0);
+    let wait = longest + PROBE_WAIT;
+    let arrived = match runner.environment.probe(&[(source, node)], SHAPE_PROBES, wait).await {
+        Ok(mut arrived) => arrived.remove(0),
+        Err(error) => return (None, format!("the probe failed: {error:#}")),
+    };
+    let median = median_ms(arrived);
+    let sentence = format!(
+        "{} → {}: {} of {SHAPE_PROBES} datagrams arrived, the median after {} ms",
+        name(source),
+        name(node),
+        median.1,
+        median.0.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1}")),
+    );
+    let lost = 1.0 - median.1 as f64 / SHAPE_PROBES as f64;
+    let p = link.loss;
+    // Five standard deviations: one honest measurement in millions falls outside.
+    let tolerance = 5.0 * (p * (1.0 - p) / SHAPE_PROBES as f64).sqrt();
+    let as_expected = if in_force {
+        let late = median.0.is_none_or(|ms| ms >= 0.9 * link.delay_ms);
+        let losing = p == 0.0 || (lost - p).abs() <= tolerance;
+        late && losing && (median.0.is_some() || p > 0.5)
+    } else {
+        lost == 0.0 && median.0.is_some_and(|ms| ms < 1.0f64.max(link.delay_ms / 2.0))
+    };
+    (Some(as_expected), sentence)
+}
+
+/// The median in milliseconds, and how many there were.
+fn median_ms(mut times: Vec<Duration>) -> (Option<f64>, usize) {
+    times.sort_unstable();
+    let count = times.len();
+    (times.get(count / 2).map(|time| time.as_secs_f64() * 1000.0), count)
+}
+
+async fn process<S: System, E: Environment>(
+    runner: &FaultRunner<'_, S, E>,
+    active: &Active,
+    action: &Action,
+    node: NodeId,
+    in_force: bool,
+) -> (Option<bool>, String) {
+    let others = runner.active.borrow().iter().any(|other| {
+        other.number != active.number
+            && other.plan.inject.iter().any(|action| {
+                matches!(action, Action::Kill { .. } | Action::Pause { .. })
+                    && action.node() == node
+            })
+    });
+    let name = runner.cluster.name(node);
+    if others {
+        return (None, format!("another fault holds {name} down"));
+    }
+    let state = match runner.environment.state(node) {
+        Ok(state) => state,
+        Err(error) => return (None, format!("cannot see the processes of {name}: {error:#}")),
+    };
+    let words = match state {
+        ProcessState::Running => "runs",
+        ProcessState::Stopped => "is stopped (state T)",
+        ProcessState::Dead => "is dead",
+    };
+    let expected = match (in_force, action) {
+        (true, Action::Kill { .. }) => ProcessState::Dead,
+        (true, _) => ProcessState::Stopped,
+        (false, _) => ProcessState::Running,
+    };
+    (Some(state == expected), format!("the process of {name} {words}"))
+}
