@@ -73,10 +73,9 @@ impl<A: Api> Checker<A> for Availability {
         }
         let summary = match sentences.as_slice() {
             [] if run.faults.is_empty() => "no fault was injected".to_owned(),
-            [] => format!(
-                "during {} operations went on",
-                count(run.faults.len(), "fault", "faults")
-            ),
+            [] => {
+                format!("during {} operations went on", count(run.faults.len(), "fault", "faults"))
+            }
             [only] => only.clone(),
             [first, rest @ ..] => format!("{first} (and {} more such times)", rest.len()),
         };
@@ -100,7 +99,9 @@ fn measure<A: Api>(
         }
     }
     let mut total = Counts::default();
-    nodes.values().for_each(|counts| total.add(*counts));
+    for counts in nodes.values() {
+        total.add(*counts);
+    }
     let majority = run.nodes.len() / 2 + 1;
     let mut majority_available = None;
     let mut progressed = Vec::new();

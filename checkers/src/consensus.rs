@@ -216,7 +216,8 @@ fn handed_over<'h>(instance: &Instance<'h>, run: &RunFacts) -> Option<&'h Op<Api
     let proposal = instance.proposals.iter().map(|(_, op)| *op).find(|op| {
         correct(op) && (op.reply().is_some() || ran(run, &asked(op), op.invoked.time, ended(op)))
     });
-    let decision = || instance.decisions.values().flatten().map(|(_, op)| *op).find(|op| correct(op));
+    let decision =
+        || instance.decisions.values().flatten().map(|(_, op)| *op).find(|op| correct(op));
     proposal.or_else(decision)
 }
 
@@ -229,14 +230,12 @@ fn termination(
     details: &mut Value,
 ) -> Option<String> {
     let (Some(deadline), Some(healed)) = (deadline(run), run.healed_at) else {
-        return Some(
-            "Termination can't be told: the run did not reach its final phase".to_owned(),
-        );
+        return Some("Termination can't be told: the run did not reach its final phase".to_owned());
     };
     details["deadline"] = json!(deadline);
-    let serving: BTreeSet<&str> = history.ops().iter().filter_map(|op| op.node.as_deref()).collect();
-    let correct: Vec<&str> =
-        serving.into_iter().filter(|node| !was_killed(run, node)).collect();
+    let serving: BTreeSet<&str> =
+        history.ops().iter().filter_map(|op| op.node.as_deref()).collect();
+    let correct: Vec<&str> = serving.into_iter().filter(|node| !was_killed(run, node)).collect();
     details["correct_nodes"] = json!(correct);
     let mut silent = Vec::new();
     for (number, instance) in instances {
@@ -263,12 +262,7 @@ fn termination(
     })
 }
 
-fn undecided(
-    number: i64,
-    origin: &Op<Api>,
-    late: &[(&str, &Op<Api>)],
-    healed: Nanos,
-) -> Anomaly {
+fn undecided(number: i64, origin: &Op<Api>, late: &[(&str, &Op<Api>)], healed: Nanos) -> Anomaly {
     let names: Vec<&str> = late.iter().map(|(node, _)| *node).collect();
     let have = if names.len() == 1 { "has" } else { "have" };
     let asked_at = late.iter().map(|(_, op)| op.invoked.time).max().unwrap_or_default();

@@ -130,10 +130,8 @@ fn compare(
             })
             .collect();
         let of = key.map_or_else(String::new, |key| format!("key {key}: "));
-        let mut anomaly = Anomaly::new(
-            "diverged",
-            format!("{of}after everything had healed, {}", and(&camps)),
-        );
+        let mut anomaly =
+            Anomaly::new("diverged", format!("{of}after everything had healed, {}", and(&camps)));
         for (held, nodes) in &settled {
             for (node, op) in nodes {
                 anomaly = anomaly

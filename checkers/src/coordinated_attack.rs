@@ -62,7 +62,10 @@ impl Checker<Api> for CoordinatedAttack {
             let why = format!("vacuous: in {fought} nobody attacked");
             (Verdict::Unknown(why.clone()), why)
         } else {
-            (Verdict::Valid, format!("{fought}, {attacks} with an attack, and nobody attacked alone"))
+            (
+                Verdict::Valid,
+                format!("{fought}, {attacks} with an attack, and nobody attacked alone"),
+            )
         };
         Finding::new(NAME, verdict, summary).with_details(details)
     }

@@ -37,10 +37,8 @@ pub(crate) fn by_node<'h, A: Api>(
         Some(at) => op.invoked.time >= at,
         None => run.nodes.is_empty() && op.invoked.index >= quiet,
     };
-    let reads = history
-        .ops()
-        .iter()
-        .filter(|op| op.reply().is_some() && is_read(&op.call) && is_final(op));
+    let reads =
+        history.ops().iter().filter(|op| op.reply().is_some() && is_read(&op.call) && is_final(op));
     // Operations come in the order of invocation, so the last one stays.
     reads.map(|op| (asked(op), op)).collect()
 }

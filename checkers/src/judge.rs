@@ -22,10 +22,8 @@ pub fn judge<A: Api>(
     }
     let findings: Vec<Finding> =
         checkers.iter().map(|checker| ask(checker.as_ref(), history, facts)).collect();
-    let verdict = findings
-        .iter()
-        .map(|finding| finding.verdict.clone())
-        .fold(Verdict::Valid, Verdict::merge);
+    let verdict =
+        findings.iter().map(|finding| finding.verdict.clone()).fold(Verdict::Valid, Verdict::merge);
     (verdict, findings)
 }
 

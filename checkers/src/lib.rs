@@ -40,6 +40,9 @@ pub mod set_full;
 pub mod stats;
 pub mod total_order;
 
+#[cfg(test)]
+#[path = "../tests/checkers/build.rs"]
+mod build;
 mod decisions;
 mod finals;
 mod judge;

@@ -101,9 +101,8 @@ impl Checker<Register> for Linearizable {
                     }
                 }
                 Answer::Impossible => {
-                    invalid_keys.push(
-                        object.key.map_or_else(|| "the register".to_owned(), Key::to_string),
-                    );
+                    invalid_keys
+                        .push(object.key.map_or_else(|| "the register".to_owned(), Key::to_string));
                     let (kind, anomaly) =
                         explain::explain(object, decided.by, self.step_budget, history, run);
                     tally.add(kind, || anomaly);
@@ -173,9 +172,11 @@ fn objects(history: &History<Register>) -> Vec<Object<'_>> {
     let mut objects: BTreeMap<Option<&Key>, Object<'_>> = BTreeMap::new();
     for op in history.ops() {
         let key = op.call.key.as_ref();
-        let object = objects
-            .entry(key)
-            .or_insert_with(|| Object { key, ops: Vec::new(), failed: Vec::new() });
+        let object = objects.entry(key).or_insert_with(|| Object {
+            key,
+            ops: Vec::new(),
+            failed: Vec::new(),
+        });
         match op.call.op {
             _ if op.outcome.may_have_happened() => {
                 object.ops.extend(Timed::of(op).filter(register::says_something));

@@ -211,7 +211,9 @@ fn unexpected(
             .because(format!("the read ended at {}", ended(read)))
             .with_op(read);
     other.into_iter().fold(anomaly, |anomaly, add| {
-        anomaly.because(format!("{} was asked to add it at {}", asked(add), add.invoked.time)).with_op(add)
+        anomaly
+            .because(format!("{} was asked to add it at {}", asked(add), add.invoked.time))
+            .with_op(add)
     })
 }
 
@@ -241,9 +243,10 @@ fn durability(
         }
         if have.is_empty() {
             // The heal doesn't matter here: it is held by nobody, not late to somebody.
-            if lack.iter().any(|(_, (read, _))| {
-                finals::had_time(run, ended(ack), read.invoked.time)
-            }) {
+            if lack
+                .iter()
+                .any(|(_, (read, _))| finals::had_time(run, ended(ack), read.invoked.time))
+            {
                 tally.add("lost", || missing("lost", *value, ack, &[], &lack, run));
             } else {
                 recent.everywhere += 1;

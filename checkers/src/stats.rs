@@ -79,7 +79,8 @@ impl<A: Api> Checker<A> for Stats {
         let seconds = history.end().as_secs_f64();
         details["seconds"] = json!(seconds);
         details["ok_per_s"] = if seconds > 0.0 { json!(ok as f64 / seconds) } else { Value::Null };
-        let by_f: Map<_, _> = by_f.into_iter().map(|(f, counts)| (f, counts.into_json().0)).collect();
+        let by_f: Map<_, _> =
+            by_f.into_iter().map(|(f, counts)| (f, counts.into_json().0)).collect();
         details["by_f"] = Value::Object(by_f);
         details["errors"] = most_frequent(reasons);
         let mut summary = format!(
@@ -87,7 +88,7 @@ impl<A: Api> Checker<A> for Stats {
             count(ok + fail + info, "operation", "operations")
         );
         if let (Some(median), Some(high)) = (latencies.quantile(0.5), latencies.quantile(0.99)) {
-            summary += &format!("; latency {median:.1} ms in the median, {high:.1} ms at p99");
+            summary = format!("{summary}; latency {median:.1} ms median, {high:.1} ms p99");
         }
         Finding::new(NAME, Verdict::Valid, summary).with_details(details)
     }

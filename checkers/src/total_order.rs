@@ -80,10 +80,8 @@ impl Checker<Log> for TotalOrder {
             |call| matches!(call, Call::Delivered),
             |call| matches!(call, Call::Broadcast(_)),
         );
-        let finals: Vec<(String, Answer<'_>)> = finals
-            .into_iter()
-            .filter_map(|(node, op)| Some((node, delivered(op)?)))
-            .collect();
+        let finals: Vec<(String, Answer<'_>)> =
+            finals.into_iter().filter_map(|(node, op)| Some((node, delivered(op)?))).collect();
         let recent = lost(&messages, &finals, run, &mut tally);
         let acknowledged = messages.values().filter(|m| m.acknowledged.is_some()).count();
         let length = reference.map_or(0, |(_, list)| list.len());
@@ -157,12 +155,7 @@ fn messages(history: &History<Log>) -> Messages<'_> {
 }
 
 /// Every answer is a prefix of the longest. The worst offender of each node is reported.
-fn one_order(
-    reference: Answer<'_>,
-    answers: &[Answer<'_>],
-    run: &RunFacts,
-    tally: &mut Tally,
-) {
+fn one_order(reference: Answer<'_>, answers: &[Answer<'_>], run: &RunFacts, tally: &mut Tally) {
     let mut accused: HashSet<String> = HashSet::new();
     for (op, list) in answers {
         let Some(at) = list.iter().zip(reference.1).position(|(left, right)| left != right) else {

@@ -81,7 +81,7 @@ const CHAPTER: Defaults = Defaults {
     time_limit_secs: 10.0,
     rate: 100.0,
     nemesis_interval_secs: 3.0,
-    recovery_limit_secs: 5.0,
+    recovery_limit_secs: 4.0,
     ..DEFAULT
 };
 
@@ -109,15 +109,17 @@ pub fn entries() -> Vec<Entry> {
         }),
         entry::<Embedded<p::SyncRounds>, workloads::Consensus>(Defaults {
             faults: "kill:minority",
+            // A round of it takes several times the longest delay.
+            rate: 25.0,
             ..CHAPTER
         }),
         entry::<Embedded<p::TwoGenerals>, workloads::CoordinatedAttack>(Defaults {
-            faults: "loss=30%",
+            faults: "loss=50%",
             concurrency: 2,
             ..CHAPTER
         }),
         entry::<Embedded<p::AckElection>, workloads::LeaderElection<true>>(Defaults {
-            faults: "delay",
+            faults: "delay=300ms:all",
             ..CHAPTER
         }),
         entry::<Embedded<p::PrimaryReplica>, workloads::Register>(Defaults {

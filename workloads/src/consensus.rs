@@ -1,13 +1,14 @@
 //! Consensus: in every round each node is handed a proposal of its own; at the end each is asked what
 //! it has decided in every round.
 
-use crate::common::{from_every_node, general};
+use crate::common::general;
+use crate::learning::learning;
 use crate::rounds::{count, rounds};
 use schism_checkers::consensus::Consensus as ConsensusChecker;
 use schism_core::api::consensus::{Call, Consensus as Api, ConsensusOp};
 use schism_core::checker::Checker;
 use schism_core::event::Kind;
-use schism_core::generator::{Gen, from_fn};
+use schism_core::generator::{Gen, GenExt as _};
 use schism_core::record::Coverage;
 use schism_core::rng::Rng;
 use schism_core::workload::{Params, Workload};
@@ -28,15 +29,9 @@ pub(crate) fn interval(params: &Params) -> Duration {
 }
 
 /// Every node is asked what it decided in every round.
-pub(crate) fn learn_everything(params: &Params, rng: &Rng) -> Gen<Api> {
-    let last = count(interval(params), params.time_limit);
-    let rng = rng.clone();
-    from_every_node(params, move |_| {
-        from_fn(rng.clone(), 0, move |next, _, _, _| {
-            *next += 1;
-            (*next <= last).then_some(Call { instance: *next - 1, op: ConsensusOp::Learn })
-        })
-    })
+pub(crate) fn learn_everything(params: &Params) -> Gen<Api> {
+    let instances = count(interval(params), params.time_limit);
+    learning(params.serving_nodes, instances, params.recovery_limit).clients()
 }
 
 impl Workload for Consensus {
@@ -57,8 +52,8 @@ impl Workload for Consensus {
         })
     }
 
-    fn final_generator(&self, params: &Params, rng: &Rng) -> Option<Gen<Api>> {
-        Some(learn_everything(params, rng))
+    fn final_generator(&self, params: &Params, _: &Rng) -> Option<Gen<Api>> {
+        Some(learn_everything(params))
     }
 
     fn checkers(&self, _: &Params) -> Vec<Box<dyn Checker<Api>>> {

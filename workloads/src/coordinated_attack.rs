@@ -37,8 +37,8 @@ impl Workload for CoordinatedAttack {
         })
     }
 
-    fn final_generator(&self, params: &Params, rng: &Rng) -> Option<Gen<Api>> {
-        Some(learn_everything(params, rng))
+    fn final_generator(&self, params: &Params, _: &Rng) -> Option<Gen<Api>> {
+        Some(learn_everything(params))
     }
 
     fn checkers(&self, _: &Params) -> Vec<Box<dyn Checker<Api>>> {

@@ -5,20 +5,29 @@
 //! and all chance comes from the generator of the run's seed that it is handed. The runner adds the
 //! time limit and the nemesis.
 //!
+//! Some remember what their generator has used, such as which keys, so that their final generator can
+//! ask for exactly that: both have to come from the same value, or a clone of it.
+//!
 //! ```
 //! use schism_core::workload::Workload;
-//! assert_eq!(schism_workloads::Register.name(), "register");
+//! assert_eq!(schism_workloads::Register::default().name(), "register");
+//! assert!(schism_workloads::list().iter().any(|(name, _)| *name == "list-append"));
 //! ```
 
 mod common;
-mod coordinated_attack;
 mod consensus;
+mod coordinated_attack;
 mod leader_election;
+mod learn;
 mod list_append;
 mod register;
 mod rounds;
 mod set;
 mod total_order;
+mod used;
+
+#[cfg(test)]
+mod testing;
 
 pub use consensus::Consensus;
 pub use coordinated_attack::CoordinatedAttack;
@@ -27,3 +36,23 @@ pub use list_append::ListAppend;
 pub use register::Register;
 pub use set::Set;
 pub use total_order::TotalOrder;
+
+use schism_core::workload::Workload;
+
+/// Every workload: its name, and what it is about in one line.
+pub fn list() -> Vec<(&'static str, &'static str)> {
+    vec![
+        entry::<Register>(),
+        entry::<Set>(),
+        entry::<ListAppend>(),
+        entry::<TotalOrder>(),
+        entry::<Consensus>(),
+        entry::<LeaderElection<false>>(),
+        entry::<CoordinatedAttack>(),
+    ]
+}
+
+fn entry<W: Workload + Default>() -> (&'static str, &'static str) {
+    let workload = W::default();
+    (workload.name(), workload.about())
+}

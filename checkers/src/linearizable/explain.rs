@@ -85,7 +85,7 @@ impl<'a> Case<'a> {
         begun.filter_map(|op| Some((Action::of(op)?.written()?, op.op)))
     }
 
-    fn anomaly(&self, kind: &'static str, summary: String, others: &[&Op<Register>]) -> Anomaly {
+    fn anomaly(&self, kind: &'static str, summary: &str, others: &[&Op<Register>]) -> Anomaly {
         let culprit = self.culprit.op;
         let mut ops: Vec<&Op<Register>> = others.to_vec();
         ops.push(culprit);
@@ -104,7 +104,7 @@ impl<'a> Case<'a> {
         let writers: Vec<&Op<Register>> =
             self.writes().filter(|(new, _)| Some(*new) == found).map(|(_, op)| op).collect();
         if let (Some(wanted), true) = (found, writers.is_empty()) {
-            return self.from_nowhere(wanted);
+            return self.unwritten(wanted);
         }
         if let Some((overwritten, newer)) = self.split_brain(&writers) {
             return overwritten.describe(self, newer);
@@ -124,8 +124,9 @@ impl<'a> Case<'a> {
                 did(newer).replace("acknowledged write", "had acknowledged write"),
                 ended(newer),
             );
-            let others: Vec<&Op<Register>> = writers.iter().copied().take(1).chain([newer]).collect();
-            return ("stale-read", self.anomaly("stale-read", summary, &others));
+            let others: Vec<&Op<Register>> =
+                writers.iter().copied().take(1).chain([newer]).collect();
+            return ("stale-read", self.anomaly("stale-read", &summary, &others));
         }
         if let Some(reader) = self.newer_read(found, &writers) {
             let summary = format!(
@@ -138,7 +139,7 @@ impl<'a> Case<'a> {
             );
             let others: Vec<&Op<Register>> =
                 writers.iter().copied().take(1).chain([reader]).collect();
-            return ("stale-read", self.anomaly("stale-read", summary, &others));
+            return ("stale-read", self.anomaly("stale-read", &summary, &others));
         }
         self.plain()
     }
@@ -165,7 +166,7 @@ impl<'a> Case<'a> {
             .max_by_key(|op| op.invoked.index)
     }
 
-    fn from_nowhere(&self, wanted: i64) -> (&'static str, Anomaly) {
+    fn unwritten(&self, wanted: i64) -> (&'static str, Anomaly) {
         let read = self.culprit.op;
         let writes = |op: &Op<Register>| match op.call.op {
             RegisterOp::Write(new) | RegisterOp::Cas(_, new) => new == wanted,
@@ -184,8 +185,8 @@ impl<'a> Case<'a> {
             name(self.object),
             ended(read)
         );
-        let anomaly = self.anomaly(kind, summary, &[]);
-        (kind, other.into_iter().fold(anomaly, |anomaly, op| anomaly.with_op(op)))
+        let anomaly = self.anomaly(kind, &summary, &[]);
+        (kind, other.into_iter().fold(anomaly, Anomaly::with_op))
     }
 
     /// Two primaries: one wrote one of `ours`, the other something else.
@@ -226,7 +227,7 @@ impl<'a> Case<'a> {
                     asked(cas),
                     did(cas)
                 );
-                ("lost-write", self.anomaly("lost-write", summary, &[rival]))
+                ("lost-write", self.anomaly("lost-write", &summary, &[rival]))
             }
             _ => self.plain(),
         }
@@ -241,7 +242,7 @@ impl<'a> Case<'a> {
             did(op),
             ended(op)
         );
-        ("not-linearizable", self.anomaly("not-linearizable", summary, &[]))
+        ("not-linearizable", self.anomaly("not-linearizable", &summary, &[]))
     }
 
     /// Adds what the register could hold while the culprit was open.
@@ -287,6 +288,6 @@ impl Brains<'_> {
             if same { "the others" } else { "the reads" }
         );
         let others: &[&Op<Register>] = if same { &[newer] } else { &[first, newer] };
-        ("split-brain", case.anomaly("split-brain", summary, others))
+        ("split-brain", case.anomaly("split-brain", &summary, others))
     }
 }

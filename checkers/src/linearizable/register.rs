@@ -23,9 +23,7 @@ impl Model for RegisterState {
             (RegisterOp::Read, None) => Some(*self),
             (RegisterOp::Read, Some(Reply::Written)) => None,
             (RegisterOp::Write(new), _) => Some(Self(Some(new))),
-            (RegisterOp::Cas(old, new), _) => {
-                (self.0 == Some(old)).then_some(Self(Some(new)))
-            }
+            (RegisterOp::Cas(old, new), _) => (self.0 == Some(old)).then_some(Self(Some(new))),
         }
     }
 

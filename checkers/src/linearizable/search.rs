@@ -51,7 +51,8 @@ pub fn decide<M: Model>(ops: &[Timed<'_, M::Api>], budget: u64) -> Answer {
             let Some((position, before)) = path.pop() else { return Answer::Impossible };
             state = before;
             done[position / 64] &= !(1 << (position % 64));
-            at = events.after(events.unlift(position));
+            let invoke = events.unlift(position);
+            at = events.after(invoke);
         }
     }
     Answer::Linearizable(path.into_iter().map(|(position, _)| position).collect())

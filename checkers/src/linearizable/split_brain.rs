@@ -59,12 +59,7 @@ fn kept_apart(fault: &FaultWindow, one: &str, other: &str) -> bool {
         && !overlap
 }
 
-fn took_turns(
-    history: &History<Register>,
-    fault: &FaultWindow,
-    one: &str,
-    other: &str,
-) -> bool {
+fn took_turns(history: &History<Register>, fault: &FaultWindow, one: &str, other: &str) -> bool {
     // A fresh slate for the patterns one-other-one and other-one-other: how far each has come, and
     // when its last write returned. Greedy: the earliest return leaves most room for the next.
     let mut acknowledged: Vec<(u64, u64, &str)> = history
@@ -81,9 +76,8 @@ fn took_turns(
     [[one, other, one], [other, one, other]].iter().any(|pattern| {
         let mut after = 0;
         pattern.iter().all(|wanted| {
-            let next = acknowledged
-                .iter()
-                .find(|(_, invoked, node)| node == wanted && *invoked >= after);
+            let next =
+                acknowledged.iter().find(|(_, invoked, node)| node == wanted && *invoked >= after);
             next.is_some_and(|(returned, ..)| {
                 after = *returned;
                 true

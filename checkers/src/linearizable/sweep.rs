@@ -114,9 +114,10 @@ impl<'o, 'h> Sweep<'o, 'h> {
     fn run(&mut self) -> Answer {
         let written: std::collections::HashSet<i64> =
             self.actions.iter().filter_map(|action| action.written()).collect();
-        let from_nowhere = self.actions.iter().any(
-            |action| matches!(action, Action::Read(Some(value)) if !written.contains(value)),
-        );
+        let from_nowhere = self
+            .actions
+            .iter()
+            .any(|action| matches!(action, Action::Read(Some(value)) if !written.contains(value)));
         if from_nowhere && self.watched.is_none() {
             return Answer::Impossible;
         }
@@ -298,8 +299,7 @@ impl<'o, 'h> Sweep<'o, 'h> {
     ) -> Result<Option<usize>, OverBudget> {
         let Kept { configs, by_state } = kept;
         let ids = by_state.entry(config.state).or_default();
-        self.budget =
-            self.budget.checked_sub(1 + 2 * ids.len() as u64).ok_or(OverBudget)?;
+        self.budget = self.budget.checked_sub(1 + 2 * ids.len() as u64).ok_or(OverBudget)?;
         let others = || ids.iter().filter_map(|id| configs[*id].as_ref());
         if others().any(|other| self.dominates(other, &config, between_events)) {
             return Ok(None);

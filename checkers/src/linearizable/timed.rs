@@ -7,7 +7,7 @@ use schism_core::op::{Op, Outcome};
 pub const NEVER: u64 = u64::MAX;
 
 /// An operation that may have happened, and when.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Timed<'h, A: Api> {
     /// The index of its invocation in the log.
     pub start: u64,
@@ -16,6 +16,15 @@ pub struct Timed<'h, A: Api> {
     /// The operation itself.
     pub op: &'h Op<A>,
 }
+
+#[expect(clippy::expl_impl_clone_on_copy, reason = "deriving would ask for Api: Copy")]
+impl<A: Api> Clone for Timed<'_, A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A: Api> Copy for Timed<'_, A> {}
 
 impl<'h, A: Api> Timed<'h, A> {
     /// An operation with its interval, or nothing if it certainly did not happen.

@@ -153,8 +153,7 @@ impl<'o, 'h> Clusters<'o, 'h> {
         }
         for (position, action) in self.actions.iter().enumerate() {
             let (Action::Write(_), true) = (action, effective[position]) else { continue };
-            let mut block =
-                Block { first_end: u64::MAX, last_start: 0, members: Vec::new() };
+            let mut block = Block { first_end: u64::MAX, last_start: 0, members: Vec::new() };
             let mut link = Some(position);
             while let Some(writer) = link {
                 covered += 1;

@@ -128,9 +128,8 @@ fn path<'h>(
 /// The anomaly's name, as Elle names it.
 pub(super) fn name(cycle: &Cycle<'_>) -> &'static str {
     let rws = cycle.iter().filter(|edge| is_rw(edge)).count();
-    let mut next = cycle.iter().cycle().skip(1);
-    let in_a_row =
-        cycle.iter().any(|edge| is_rw(edge) && next.by_ref().next().is_some_and(is_rw));
+    let mut pairs = cycle.iter().zip(cycle.iter().cycle().skip(1));
+    let in_a_row = pairs.any(|(edge, next)| is_rw(edge) && is_rw(next));
     let base = match rws {
         0 if cycle.iter().any(|edge| matches!(edge.why, Why::Wr { .. })) => 1,
         0 => 0,

@@ -111,7 +111,9 @@ impl<'h> Edges<'h> {
 fn processes(txns: &[Txn<'_>], edges: &mut Edges<'_>) {
     let mut last: HashMap<u64, usize> = HashMap::new();
     for (position, txn) in txns.iter().enumerate().filter(|(_, txn)| txn.committed) {
-        if let Some(before) = last.insert(txn.op.process, position) {
+        if let Some(before) = last.insert(txn.op.process, position)
+            && txns[before].op.precedes(txn.op)
+        {
             edges.add(before, position, Why::Process);
         }
     }
@@ -136,7 +138,9 @@ fn real_time(txns: &[Txn<'_>], edges: &mut Edges<'_>) {
             }
             ended.insert(position);
         } else {
-            ended.iter().for_each(|earlier| edges.add(*earlier, position, Why::Realtime));
+            for earlier in &ended {
+                edges.add(*earlier, position, Why::Realtime);
+            }
             before.insert(position, ended.iter().copied().collect());
         }
     }

@@ -41,7 +41,7 @@ pub(super) fn appends<'h>(
         }
     }
     for (position, txn) in txns.iter().enumerate() {
-        let mut last: HashMap<&Key, i64> = HashMap::new();
+        let mut appended: HashMap<&Key, i64> = HashMap::new();
         for mop in txn.mops {
             match mop {
                 Mop::Read(key, _) => {
@@ -57,7 +57,7 @@ pub(super) fn appends<'h>(
                             txn.label()
                         ));
                     }
-                    if let Some(before) = last.insert(key, *element) {
+                    if let Some(before) = appended.insert(key, *element) {
                         list.writers.insert(before, (position, false));
                     }
                 }
@@ -159,15 +159,15 @@ fn plausible<'h>(
             });
         }
     }
-    let Some(last) = read.external().last() else { return };
-    if let Some((writer, false)) = list.writers.get(last)
+    let Some(newest) = read.external().last() else { return };
+    if let Some((writer, false)) = list.writers.get(newest)
         && *writer != read.txn
-        && reported.insert(("G1b", key, *last))
+        && reported.insert(("G1b", key, *newest))
     {
         tally.add("G1b", || {
             let writer = &txns[*writer];
             let text = format!(
-                "{label} read list {key} up to {last}, from the middle of {}, which appended more",
+                "{label} read list {key} up to {newest}, from the middle of {}, which appended more",
                 writer.label()
             );
             anomaly("G1b", text).with_op(writer.op)

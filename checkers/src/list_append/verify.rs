@@ -25,8 +25,7 @@ pub(super) fn holds(edge: &Edge<'_>, txns: &[Txn<'_>]) -> bool {
                 })
         }
         Why::Wr { key, element } => {
-            appends(from, key, element)
-                && reads(to, key).any(|list| list.contains(&element))
+            appends(from, key, element) && reads(to, key).any(|list| list.contains(&element))
         }
         Why::Rw { key, element } => {
             appends(to, key, element)

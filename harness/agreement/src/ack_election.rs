@@ -5,7 +5,8 @@
 //!                     ask every node "may I lead?"; acknowledged by a majority: lead, tell everybody
 //! asked by p:         I know a living leader, or have just acknowledged another: refuse
 //!                     otherwise acknowledge p
-//! on "q leads":       forget whom I acknowledged; follow q; if I lead, stop
+//! on "q leads":       forget whom I acknowledged; follow q, and tell it; if I lead, stop
+//! leader:             not told so by a majority for lease_ms: stop
 //! ```
 //!
 //! Two majorities share a node, so two candidates can't both have one, if that node acknowledges
@@ -13,15 +14,14 @@
 //! a node that hears of no victory for `forget_ms` takes it that there was none, and acknowledges
 //! the next who asks (and one that was restarted has forgotten anyway). With links slower than that
 //! the victory is still under way. So two candidates, neither of whom has heard of the other, are
-//! acknowledged by the same node for the same term: two leaders at once, until each hears of the
-//! other. With quick links one leader is seen at a time, for a victory comes long before
-//! an acknowledgement is forgotten.
+//! acknowledged by the same node for the same term: two leaders of one term, and often at one time.
+//! With quick links there is one, for a victory comes long before an acknowledgement is forgotten.
 //!
 //! Nodes become candidates when a client asks them to, and when they have heard nothing of a leader
 //! for `lease_ms` and a random time. All is in memory.
 //!
-//! To see it: `schism test ack-election --faults delay`, with delays of several `forget_ms` on all
-//! links.
+//! To see it: `schism test ack-election --faults delay`. All links have to be slow, by more than half
+//! of `lease_ms` each way, so that no leader stays and elections go on.
 
 use crate::host::{NodeConfig, Service, answer, incarnation, not_served, serve};
 use crate::peers::{Delivery, Peers, listen};
@@ -49,18 +49,18 @@ pub(crate) const PROTOCOL: Protocol = Protocol {
     options: &[
         ProtocolOption {
             name: "forget_ms",
-            about: "how long whom one acknowledged is remembered, default 100",
+            about: "how long whom one acknowledged is remembered, default 50",
         },
         ProtocolOption {
             name: "lease_ms",
-            about: "a leader not heard of for so long is gone, default 250",
+            about: "a leader not heard of for so long is gone, default 200",
         },
     ],
     node: |config| Box::pin(node(config)),
 };
 
 /// How often a leader says that it leads.
-const LEADING_EVERY: Duration = Duration::from_millis(50);
+const LEADING_EVERY: Duration = Duration::from_millis(40);
 /// How long a candidate waits for acknowledgements.
 const CANDIDACY: Duration = Duration::from_secs(1);
 
@@ -85,6 +85,10 @@ enum Message {
     Leads {
         term: u64,
     },
+    /// The sender follows the leader of this term that it sends this to.
+    Follows {
+        term: u64,
+    },
 }
 
 struct Candidacy {
@@ -100,6 +104,8 @@ struct State {
     leads: Option<u64>,
     reign: u64,
     heard_leader: Option<(usize, Instant)>,
+    /// Of every node: when this leader was last told that it follows.
+    followers: Vec<Instant>,
     acknowledged: Option<(usize, Instant)>,
     candidacy: Option<Candidacy>,
     candidacies: u64,
@@ -117,8 +123,8 @@ struct AckElection {
 }
 
 async fn node(config: NodeConfig) -> anyhow::Result<()> {
-    let forget = config.millis("forget_ms", 100)?;
-    let lease = config.millis("lease_ms", 250)?;
+    let forget = config.millis("forget_ms", 50)?;
+    let lease = config.millis("lease_ms", 200)?;
     let (peers, inbox) = Peers::join(&config, Delivery::WhileConnected).await?;
     let boot = incarnation();
     let node = Rc::new(AckElection {
@@ -134,6 +140,7 @@ async fn node(config: NodeConfig) -> anyhow::Result<()> {
             leads: None,
             reign: 0,
             heard_leader: None,
+            followers: vec![Instant::now(); config.size()],
             acknowledged: None,
             candidacy: None,
             candidacies: 0,
@@ -168,6 +175,12 @@ impl AckElection {
                 self.count(boot, candidacy, |mine| _ = mine.refusals.insert(from));
             }
             Message::Leads { term } => self.hear_of_leader(from, term),
+            Message::Follows { term } => {
+                let mut state = self.state.borrow_mut();
+                if state.leads == Some(term) {
+                    state.followers[from] = Instant::now();
+                }
+            }
         }
     }
 
@@ -206,6 +219,7 @@ impl AckElection {
             state.candidacy = None;
             state.term = state.term.max(term);
             state.leads = Some(term);
+            state.followers.fill(Instant::now());
             state.reign += 1;
             drop(state);
             self.peers.tell_others(&Message::Leads { term });
@@ -236,6 +250,8 @@ impl AckElection {
             state.candidacy = None;
             self.candidacy_over.notify_waiters();
         }
+        drop(state);
+        self.peers.send(leader, &Message::Follows { term });
     }
 
     /// Runs for leader, unless somebody leads; returns when that is settled.
@@ -271,11 +287,27 @@ impl AckElection {
     async fn lead_while_leading(self: Rc<Self>) {
         loop {
             let leads = self.state.borrow().leads;
-            if let Some(term) = leads {
+            if let Some(term) = leads
+                && self.is_followed(term)
+            {
                 self.peers.tell_others(&Message::Leads { term });
             }
             sleep(LEADING_EVERY).await;
         }
+    }
+
+    /// Is a majority known to follow? If not, this node stops leading.
+    fn is_followed(&self, term: u64) -> bool {
+        let mut state = self.state.borrow_mut();
+        let me = self.config.me;
+        let follows = |(node, heard): (usize, &Instant)| node == me || heard.elapsed() < self.lease;
+        let followers = state.followers.iter().enumerate().filter(|follower| follows(*follower));
+        if followers.count() >= self.config.majority() {
+            return true;
+        }
+        say!(self.config, "leads no more: no majority is known to follow in term {term}");
+        state.leads = None;
+        false
     }
 
     async fn stand_when_nobody_leads(self: Rc<Self>) {

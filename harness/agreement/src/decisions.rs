@@ -157,7 +157,7 @@ impl Decisions {
     }
 
     /// A status that says how much is decided, with `more` about the protocol.
-    pub(crate) fn status(&self, leader: bool, more: &str) -> NodeStatus {
+    pub(crate) fn status(&self, ready: bool, leader: bool, more: &str) -> NodeStatus {
         let memory = self.memory.borrow();
         let latest = memory.latest.map(|instance| format!(", last of instance {instance}"));
         let says = format!(
@@ -167,6 +167,6 @@ impl Decisions {
             memory.joined.len(),
             if more.is_empty() { "" } else { "; " },
         );
-        NodeStatus { ready: true, leader, term: 0, says }
+        NodeStatus { ready, leader, term: 0, says }
     }
 }

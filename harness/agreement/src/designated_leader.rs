@@ -12,9 +12,9 @@
 //! (Termination). The leader's memory dies with it: started again, it stays out of the instances
 //! that it had begun, and leads the ones that come.
 //!
-//! The naive repair is `takeover=true`: a node that has heard nothing of the leader for a while
-//! leads in its place and sends its own proposals. But those that had heard the old leader decided
-//! its value (Agreement); and a leader who was only slow to be heard goes on too.
+//! The naive repair is `takeover=true`: a node that has heard nothing of the leader for a while,
+//! the last node first, leads in its place and sends its own proposals. But those that had heard the
+//! old leader decided its value (Agreement); and a leader who was only slow to be heard goes on too.
 //!
 //! To see it: `schism test designated-leader --workload consensus --faults kill`, and the same with
 //! `takeover=true`.
@@ -44,7 +44,7 @@ pub(crate) const PROTOCOL: Protocol = Protocol {
         ProtocolOption { name: "takeover", about: "false or true, default false" },
         ProtocolOption {
             name: "silence_ms",
-            about: "the leader's silence after which the next node takes over, default 500",
+            about: "the leader's silence after which the last node takes over, default 500",
         },
     ],
     node: |config| Box::pin(node(config)),
@@ -145,7 +145,7 @@ impl DesignatedLeader {
     /// Says that the leader lives, or takes over from one that doesn't.
     async fn watch(self: Rc<Self>) {
         // One after the other, so that not everybody takes over at once.
-        let patience = self.silence + Duration::from_millis(150) * self.rank();
+        let patience = self.silence + Duration::from_millis(150) * self.rank_from_last();
         loop {
             if self.leads() {
                 self.peers.tell_others(&Message::Alive);
@@ -161,8 +161,8 @@ impl DesignatedLeader {
         }
     }
 
-    fn rank(&self) -> u32 {
-        u32::try_from(self.config.me).unwrap_or(u32::MAX)
+    fn rank_from_last(&self) -> u32 {
+        u32::try_from(self.config.size() - 1 - self.config.me).unwrap_or(u32::MAX)
     }
 }
 
@@ -178,6 +178,7 @@ impl Service for DesignatedLeader {
     fn status(&self) -> NodeStatus {
         let leader = &self.config.nodes[self.leader.get()].0;
         let takeover = if self.takeover { ", until it goes silent" } else { "" };
-        self.decisions.status(self.leads(), &format!("{leader} leads{takeover}"))
+        let ready = self.peers.reached() >= self.config.majority();
+        self.decisions.status(ready, self.leads(), &format!("{leader} leads{takeover}"))
     }
 }

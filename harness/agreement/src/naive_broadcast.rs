@@ -90,6 +90,7 @@ impl Service for NaiveBroadcast {
     }
 
     fn status(&self) -> NodeStatus {
-        self.decisions.status(false, "")
+        let everybody = self.peers.reached() == self.config.size();
+        self.decisions.status(everybody, false, "")
     }
 }

@@ -151,7 +151,8 @@ impl Service for NaiveMajority {
     }
 
     fn status(&self) -> NodeStatus {
-        self.decisions.status(false, "")
+        let ready = self.peers.reached() >= self.config.majority();
+        self.decisions.status(ready, false, "")
     }
 }
 

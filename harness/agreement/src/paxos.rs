@@ -96,7 +96,8 @@ struct Mine {
 struct Cursor {
     boot: u64,
     read: usize,
-    count: usize,
+    /// Since when there was nothing more to read, at the last time of asking.
+    at_end: Option<Instant>,
 }
 
 struct State {
@@ -430,7 +431,8 @@ impl Paxos {
             return;
         }
         let read = start + slots.len();
-        self.state.borrow_mut().cursors[from] = Cursor { boot, read, count };
+        self.state.borrow_mut().cursors[from] =
+            Cursor { boot, read, at_end: (read >= count).then(Instant::now) };
         for (slot, value) in slots {
             self.learn(slot, &value);
         }
@@ -444,6 +446,12 @@ impl Paxos {
     /// The node that proposes for all: the first that this one has heard of lately.
     fn speaker(&self) -> usize {
         (0..self.config.me).find(|node| self.hears(*node)).unwrap_or(self.config.me)
+    }
+
+    /// Is what that node has learned known here, as of late?
+    fn knows_all_of(&self, node: usize) -> bool {
+        let at_end = self.state.borrow().cursors[node].at_end;
+        node == self.config.me || at_end.is_some_and(|at_end| at_end.elapsed() < STALE)
     }
 
     fn hears(&self, node: usize) -> bool {

@@ -37,6 +37,9 @@ const CONNECT_PATIENCE: Duration = Duration::from_millis(1500);
 /// How long an acknowledgement may stay away before the connection is given up.
 const ACK_PATIENCE: Duration = Duration::from_secs(2);
 
+/// An acknowledgement that takes longer is a sign that the link doesn't work now.
+const OVERDUE: Duration = Duration::from_millis(300);
+
 /// What becomes of a message whose connection breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delivery {
@@ -151,6 +154,17 @@ impl<M: Serialize + DeserializeOwned + Clone + 'static> Peers<M> {
     /// Sends a message to every other node.
     pub(crate) fn tell_others(&self, message: &M) {
         (0..self.links.len()).filter(|to| *to != self.me).for_each(|to| self.send(to, message));
+    }
+
+    /// How many nodes can be reached as far as one can tell, this one included: those that are
+    /// connected and keep up with their acknowledgements.
+    pub(crate) fn reached(&self) -> usize {
+        let reaches = |(to, link): (usize, &Rc<Link>)| {
+            let queue = link.queue.borrow();
+            let overdue = queue.due_since.is_some_and(|since| since.elapsed() > OVERDUE);
+            to == self.me || (queue.connected && !overdue)
+        };
+        self.links.iter().enumerate().filter(|link| reaches(*link)).count()
     }
 
     /// Is there a connection to that node? It may be about to break.

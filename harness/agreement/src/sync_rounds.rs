@@ -222,8 +222,9 @@ impl Service for SyncRounds {
     }
 
     fn status(&self) -> NodeStatus {
-        let ready = Instant::now() >= self.joins_from;
-        let more = if ready { "" } else { "has just started, and joins no instance yet" };
-        NodeStatus { ready, ..self.decisions.status(false, more) }
+        let joins = Instant::now() >= self.joins_from;
+        let more = if joins { "" } else { "has just started, and joins no instance yet" };
+        let reached = self.peers.reached() >= self.config.majority();
+        self.decisions.status(joins && reached, false, more)
     }
 }

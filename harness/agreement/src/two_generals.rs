@@ -191,7 +191,7 @@ impl Service for TwoGenerals {
 
     fn status(&self) -> NodeStatus {
         let general = if self.is_a() { "general A" } else { "general B" };
-        self.decisions.status(self.is_a(), general)
+        self.decisions.status(true, self.is_a(), general)
     }
 }
 

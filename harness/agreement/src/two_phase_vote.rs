@@ -2,18 +2,17 @@
 //!
 //! ```text
 //! round r:
-//!   send my proposal to every node; wait for the proposals of a majority
-//!   candidate := their most frequent value; of equally frequent ones the one heard first
-//!   send my vote for the candidate; wait for the votes of a majority
+//!   send my proposal to every node; wait for the proposals of a majority, mine and the first others
+//!   candidate := their most frequent value; mine, if none is more frequent
+//!   send my vote for the candidate; wait for the votes of a majority, mine and the first others
 //!   all the same:  decide, and take part no more
 //!   otherwise:     pause for a random time, round r+1
 //! ```
 //!
-//! It breaks in two ways. With five different proposals every value is as frequent as any other,
-//! and each node hears itself first: so each votes for its own, the votes split, and the next round
-//! is no different. Nobody is stuck, everybody is busy, and nothing is ever decided: a livelock
-//! (Termination). It isn't the pause that helps: whoever comes first still knows five values. With
-//! `ties=smallest` a node takes the smallest of equally frequent values. Then some majorities of
+//! It breaks in two ways. With five different proposals no value is more frequent than one's own:
+//! so each node votes for its own, the votes split, and the next round is no different. Nobody is
+//! stuck, everybody is busy, and nothing is ever decided: a livelock (Termination). A random pause
+//! doesn't help: the round that follows has the same proposals. With `ties=smallest` a node takes the smallest of equally frequent values. Then some majorities of
 //! votes are unanimous by luck: a node that sees one decides and leaves, and the others, who saw
 //! other votes, start again without it and decide something else (Agreement), or wait for ever for
 //! a majority that is no longer there (Termination). A killed node leaves in the same way.
@@ -50,7 +49,7 @@ pub(crate) const PROTOCOL: Protocol = Protocol {
             name: "pause_ms",
             about: "mean pause before round r+1 for each of the first 10 rounds, default 30",
         },
-        ProtocolOption { name: "ties", about: "first-heard or smallest, default first-heard" },
+        ProtocolOption { name: "ties", about: "own or smallest, default own" },
     ],
     node: |config| Box::pin(node(config)),
 };
@@ -75,7 +74,7 @@ struct Message {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Tie {
-    FirstHeard,
+    Own,
     Smallest,
 }
 
@@ -86,8 +85,8 @@ struct Attempt {
     /// The round and the phase whose messages it waits for; `None` during a pause.
     waits_for: Option<(u64, Phase)>,
     round: u64,
-    /// Values in the order of their arrival, with who sent them.
-    heard: BTreeMap<(u64, Phase), Vec<(usize, i64)>>,
+    /// Values in the order of their arrival, this node's own first.
+    heard: BTreeMap<(u64, Phase), Vec<i64>>,
 }
 
 struct TwoPhaseVote {
@@ -109,9 +108,9 @@ struct Attempts {
 
 async fn node(config: NodeConfig) -> anyhow::Result<()> {
     let jitter = config.millis("jitter_ms", 10)?;
-    let tie = match config.one_of("ties", &["first-heard", "smallest"])? {
+    let tie = match config.one_of("ties", &["own", "smallest"])? {
         "smallest" => Tie::Smallest,
-        _ => Tie::FirstHeard,
+        _ => Tie::Own,
     };
     let decisions = Decisions::open(&config)?;
     let (peers, inbox) = Peers::join(&config, Delivery::UntilReceived).await?;
@@ -124,7 +123,7 @@ async fn node(config: NodeConfig) -> anyhow::Result<()> {
         attempts: RefCell::default(),
         config: config.clone(),
     });
-    let hearing = listen(inbox, |from, message| node.hear(from, &message));
+    let hearing = listen(inbox, |_, message| node.hear(&message));
     tokio::try_join!(serve(&config, node.clone()), hearing)?;
     Ok(())
 }
@@ -147,19 +146,28 @@ impl TwoPhaseVote {
             proposal = attempt.proposal;
         });
         if let Some(value) = proposal {
-            self.peers.broadcast(&Message { instance, round, phase: Phase::Proposal, value });
-            self.advance(instance);
+            self.tell(&Message { instance, round, phase: Phase::Proposal, value });
         }
     }
 
-    fn hear(self: &Rc<Self>, from: usize, message: &Message) {
+    /// Sends a message to the others; of those that count for this node, it is the first.
+    fn tell(self: &Rc<Self>, message: &Message) {
+        let Message { instance, round, phase, value } = *message;
+        self.change(instance, |attempt| {
+            attempt.heard.entry((round, phase)).or_default().insert(0, value);
+        });
+        self.peers.tell_others(message);
+        self.advance(instance);
+    }
+
+    fn hear(self: &Rc<Self>, message: &Message) {
         let Message { instance, round, phase, value } = *message;
         if !self.decisions.takes_part(instance) || !self.keep(instance) {
             return;
         }
         self.change(instance, |attempt| {
             if round >= attempt.round {
-                attempt.heard.entry((round, phase)).or_default().push((from, value));
+                attempt.heard.entry((round, phase)).or_default().push(value);
             }
         });
         self.advance(instance);
@@ -173,7 +181,7 @@ impl TwoPhaseVote {
             let Some(step) = attempt.waits_for else { return };
             let heard = attempt.heard.get(&step).map_or(&[][..], Vec::as_slice);
             if heard.len() >= majority {
-                let values: Vec<i64> = heard[..majority].iter().map(|(_, value)| *value).collect();
+                let values = heard[..majority].to_vec();
                 attempt.waits_for = (step.1 == Phase::Proposal).then_some((step.0, Phase::Vote));
                 first = Some((step, values));
             }
@@ -181,8 +189,7 @@ impl TwoPhaseVote {
         let Some(((round, phase), values)) = first else { return };
         if phase == Phase::Proposal {
             let value = candidate(&values, self.tie);
-            self.peers.broadcast(&Message { instance, round, phase: Phase::Vote, value });
-            self.advance(instance);
+            self.tell(&Message { instance, round, phase: Phase::Vote, value });
         } else if values.iter().all(|value| *value == values[0]) {
             self.attempts.borrow_mut().live.remove(&instance);
             let why = format_args!("voted for by a majority in round {round}");
@@ -228,13 +235,13 @@ impl TwoPhaseVote {
     }
 }
 
-/// The most frequent of the values, which stand in the order in which they were heard.
+/// The most frequent of the values; the node's own is the first of them.
 fn candidate(heard: &[i64], tie: Tie) -> i64 {
     let count = |value: i64| heard.iter().filter(|other| **other == value).count();
     let most = heard.iter().map(|value| count(*value)).max().unwrap_or(0);
     let mut frequent = heard.iter().copied().filter(|value| count(*value) == most);
     let chosen = match tie {
-        Tie::FirstHeard => frequent.next(),
+        Tie::Own => frequent.next(),
         Tie::Smallest => frequent.min(),
     };
     chosen.unwrap_or_default()
@@ -255,7 +262,8 @@ impl Service for TwoPhaseVote {
         let rounds = busiest.filter(|(_, attempt)| attempt.round > 0).map(|(instance, attempt)| {
             format!("in round {} of instance {instance}", attempt.round)
         });
-        self.decisions.status(false, &rounds.unwrap_or_default())
+        let ready = self.peers.reached() >= self.config.majority();
+        self.decisions.status(ready, false, &rounds.unwrap_or_default())
     }
 }
 
@@ -264,9 +272,9 @@ mod tests {
     use super::{Tie, candidate};
 
     #[test]
-    fn a_tie_goes_to_the_first_heard_or_to_the_smallest() {
-        assert_eq!(candidate(&[3, 1, 2], Tie::FirstHeard), 3);
+    fn a_tie_goes_to_ones_own_or_to_the_smallest() {
+        assert_eq!(candidate(&[3, 1, 2], Tie::Own), 3);
         assert_eq!(candidate(&[3, 1, 2], Tie::Smallest), 1);
-        assert_eq!(candidate(&[3, 2, 2], Tie::FirstHeard), 2);
+        assert_eq!(candidate(&[3, 2, 2], Tie::Own), 2);
     }
 }

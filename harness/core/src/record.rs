@@ -64,8 +64,7 @@ impl TestRecord {
 
     /// Its arguments.
     pub fn arguments(&self) -> Vec<String> {
-        let faults =
-            if self.faults.is_empty() { "none".to_owned() } else { self.faults.join(",") };
+        let faults = if self.faults.is_empty() { "none".to_owned() } else { self.faults.join(",") };
         let mut words = vec!["test".to_owned(), self.system.clone()];
         let flags = [
             ("--workload", self.workload.clone()),

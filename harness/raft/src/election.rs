@@ -11,6 +11,7 @@ use crate::service::Served;
 use crate::types::LogId;
 use openraft::error::Fatal;
 use schism_core::rng::Rng;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -18,19 +19,33 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 /// When this node last heard from a leader, voted, or ran for leader itself.
 #[derive(Debug)]
-pub(crate) struct Contact(Mutex<Instant>);
+pub(crate) struct Contact {
+    last: Mutex<Instant>,
+    quorum: AtomicBool,
+}
 
 impl Contact {
     pub(crate) fn now() -> Self {
-        Self(Mutex::new(Instant::now()))
+        Self { last: Mutex::new(Instant::now()), quorum: AtomicBool::new(false) }
     }
 
     pub(crate) fn touch(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// A leader was heard, and said whether it hears a quorum.
+    pub(crate) fn hear_leader(&self, quorum: bool) {
+        self.touch();
+        self.quorum.store(quorum, Ordering::Relaxed);
     }
 
     pub(crate) fn last(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Did the leader hear a quorum, when it was last heard?
+    pub(crate) fn leader_has_quorum(&self) -> bool {
+        self.quorum.load(Ordering::Relaxed)
     }
 }
 
@@ -124,6 +139,7 @@ pub(crate) async fn run_when_silent(served: Arc<Served>, mut rng: Rng) -> Fatal<
 pub(crate) async fn send_heartbeats(served: Arc<Served>, every: Duration) -> Fatal<u64> {
     loop {
         sleep(every).await;
+        served.links.set_quorum(served.has_quorum());
         // On a follower this does nothing, except to notice that openraft is still there.
         if let Err(fatal) = served.raft.trigger().heartbeat().await {
             return fatal;

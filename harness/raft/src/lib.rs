@@ -45,4 +45,16 @@ mod trace;
 mod types;
 
 pub use node::{node, run};
-pub use options::OPTIONS;
+
+use schism_agreement::protocol::Protocol;
+
+/// Raft, as `schism node` knows it.
+pub const PROTOCOL: Protocol = Protocol {
+    name: "raft",
+    about: "Raft on openraft, durable, with linearizable reads",
+    serves: &["register", "set", "list-append", "leadership", "log", "consensus"],
+    nodes: 1..=usize::MAX,
+    last_node: None,
+    options: options::OPTIONS,
+    node: |config| Box::pin(node(config)),
+};

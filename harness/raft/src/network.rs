@@ -18,6 +18,7 @@ use schism_core::wire::{Request, Response};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,7 +29,11 @@ const SNAPSHOT: Duration = Duration::from_secs(5);
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum PeerRequest {
-    Append(AppendEntriesRequest<Types>),
+    Append {
+        rpc: AppendEntriesRequest<Types>,
+        /// The leader hears from a quorum; a follower says so when it is asked whether it is ready.
+        quorum: bool,
+    },
     Vote(VoteRequest<u64>),
     Snapshot {
         vote: Vote,
@@ -60,13 +65,19 @@ pub(crate) struct Links {
     by_addr: Arc<Mutex<BTreeMap<SocketAddr, Link>>>,
     patience: Duration,
     backoff: Duration,
+    quorum: Arc<AtomicBool>,
 }
 
 impl Links {
     /// `patience`: how long a connection may be silent; `backoff`: how long to leave an unreachable
     /// peer alone.
     pub(crate) fn new(patience: Duration, backoff: Duration) -> Self {
-        Self { by_addr: Arc::default(), patience, backoff }
+        Self { by_addr: Arc::default(), patience, backoff, quorum: Arc::default() }
+    }
+
+    /// Notes whether this node, as a leader, hears from a quorum.
+    pub(crate) fn set_quorum(&self, quorum: bool) {
+        self.quorum.store(quorum, Ordering::Relaxed);
     }
 
     /// Asks a peer, for at most `within`.
@@ -153,7 +164,8 @@ impl RaftNetwork<Types> for Peer {
         rpc: AppendEntriesRequest<Types>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<u64>, RpcError> {
-        match self.ask(PeerRequest::Append(rpc), &option).await? {
+        let quorum = self.links.quorum.load(Ordering::Relaxed);
+        match self.ask(PeerRequest::Append { rpc, quorum }, &option).await? {
             PeerResponse::Append(response) => Ok(response),
             other => Err(unexpected(&other).into()),
         }

@@ -2,15 +2,31 @@
 
 use anyhow::{Context as _, bail, ensure};
 use schism_agreement::host::NodeConfig;
+use schism_agreement::protocol::ProtocolOption;
 use std::time::Duration;
 
-/// Every option with its meaning, for listings.
-pub const OPTIONS: &[(&str, &str)] = &[
-    ("heartbeat_ms", "how often the leader sends heartbeats, in milliseconds (100)"),
-    ("election_ms", "a follower runs for leader after one to two times this silence (300)"),
-    ("reads", "linearizable, or local: whatever the asked node has applied (linearizable)"),
-    ("snapshot_every", "log entries between snapshots (5000)"),
-    ("members", "the first so many nodes found the cluster (all)"),
+/// Every option with its meaning.
+pub(crate) const OPTIONS: &[ProtocolOption] = &[
+    ProtocolOption {
+        name: "heartbeat_ms",
+        about: "how often the leader sends heartbeats, in milliseconds (100)",
+    },
+    ProtocolOption {
+        name: "election_ms",
+        about: "a follower runs for leader after one to two times this silence (300)",
+    },
+    ProtocolOption {
+        name: "reads",
+        about: "linearizable, or local: whatever the asked node has applied (linearizable)",
+    },
+    ProtocolOption {
+        name: "snapshot_every",
+        about: "log entries between snapshots (5000)",
+    },
+    ProtocolOption {
+        name: "members",
+        about: "the first so many nodes found the cluster (all)",
+    },
 ];
 
 /// Where reads are answered from.
@@ -35,8 +51,8 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn read(config: &NodeConfig) -> anyhow::Result<Self> {
         for (name, value) in &config.options {
-            if !OPTIONS.iter().any(|(known, _)| known == name) {
-                let known: Vec<&str> = OPTIONS.iter().map(|(known, _)| *known).collect();
+            if !OPTIONS.iter().any(|known| known.name == name) {
+                let known: Vec<&str> = OPTIONS.iter().map(|known| known.name).collect();
                 bail!("raft has no option {name}={value}; it has {}", known.join(", "));
             }
         }
@@ -83,6 +99,7 @@ impl Options {
 mod tests {
     use super::{Options, Reads};
     use schism_agreement::host::NodeConfig;
+use schism_agreement::protocol::ProtocolOption;
     use std::net::{IpAddr, Ipv4Addr};
 
     fn read(options: &[(&str, &str)]) -> anyhow::Result<Options> {

@@ -60,10 +60,10 @@ async fn converse(stream: TcpStream, served: Arc<Served>) -> std::io::Result<()>
 async fn answer(served: &Arc<Served>, request: PeerRequest) -> PeerResponse {
     let raft = &served.raft;
     match request {
-        PeerRequest::Append(rpc) => match raft.append_entries(rpc).await {
+        PeerRequest::Append { rpc, quorum } => match raft.append_entries(rpc).await {
             Ok(response) => {
                 if !matches!(response, AppendEntriesResponse::HigherVote(_)) {
-                    served.contact.touch();
+                    served.contact.hear_leader(quorum);
                 }
                 PeerResponse::Append(response)
             }

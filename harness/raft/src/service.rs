@@ -239,19 +239,23 @@ impl Served {
         let term = metrics.current_term;
         let leader = metrics.state.is_leader() && metrics.current_leader == Some(self.me);
         let heard = self.contact.last().elapsed() < 2 * self.options.election;
-        let connected = if leader { self.has_quorum() } else { heard };
+        let quorum = if leader { self.has_quorum() } else { self.contact.leader_has_quorum() };
+        let connected = heard || leader;
         let near = applied + NEAR >= metrics.last_log_index.unwrap_or(0);
         let role = match metrics.current_leader {
-            _ if leader && connected => "leader".to_owned(),
+            _ if leader && quorum => "leader".to_owned(),
             _ if leader => "leader without a quorum".to_owned(),
             Some(other) if metrics.state.is_learner() => format!("learner of {}", self.name(other)),
-            Some(other) if connected => format!("follower of {}", self.name(other)),
+            Some(other) if connected && quorum => format!("follower of {}", self.name(other)),
+            Some(other) if connected => {
+                format!("follower of {}, which has no quorum", self.name(other))
+            }
             Some(other) => format!("hears nothing from {}", self.name(other)),
             None if metrics.state.is_candidate() => "candidate".to_owned(),
             None => "without a leader".to_owned(),
         };
         NodeStatus {
-            ready: metrics.current_leader.is_some() && connected && near,
+            ready: metrics.current_leader.is_some() && connected && quorum && near,
             leader,
             term,
             says: format!("{role}, term {term}, applied {applied}"),

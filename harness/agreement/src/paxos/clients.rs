@@ -79,9 +79,8 @@ impl Service for Paxos {
     fn status(&self) -> NodeStatus {
         let hears: Vec<usize> = (0..self.config.size()).filter(|node| self.hears(*node)).collect();
         let speaker = self.speaker();
+        let up_to_date = hears.iter().all(|node| self.knows_all_of(*node));
         let state = self.state.borrow();
-        let behind =
-            hears.iter().any(|node| state.cursors[*node].read < state.cursors[*node].count);
         let leader = speaker == self.config.me;
         let says = format!(
             "hears {} of {} nodes, knows {} slots, {} of the log; {} proposes for all",
@@ -91,7 +90,7 @@ impl Service for Paxos {
             state.learned.next(),
             self.config.nodes[speaker].0,
         );
-        let ready = hears.len() >= self.config.majority() && !behind;
+        let ready = hears.len() >= self.config.majority() && up_to_date;
         NodeStatus { ready, leader, term: 0, says }
     }
 }

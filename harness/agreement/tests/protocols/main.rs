@@ -4,6 +4,13 @@
 //! its connections with it. Links that are cut, slow or lossy go through proxies. What every test
 //! shows is what the head of the protocol says: that it works, and how it breaks.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    reason = "numbers of nodes, messages and milliseconds are small here"
+)]
+
 mod testbed;
 
 mod elections;

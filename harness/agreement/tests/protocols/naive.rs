@@ -1,6 +1,6 @@
 //! The naive consensus protocols.
 
-use crate::testbed::Cluster;
+use crate::testbed::{Cluster, values};
 use schism_core::wire::Response;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -47,8 +47,7 @@ fn a_restarted_node_stays_out_of_what_it_had_a_part_in() {
 fn naive_majority_disagrees_without_any_fault() {
     let cluster = Cluster::start("naive-majority", 5, &[]);
     let split = (0..20).filter(|instance| {
-        let values: Vec<(usize, i64)> = (0..5).map(|node| (node, 10 + node as i64)).collect();
-        let decisions = cluster.propose(SOON, *instance, &values);
+        let decisions = cluster.propose(SOON, *instance, &values(5));
         assert!(decisions.iter().all(Option::is_some), "everybody decides: {decisions:?}");
         decided(&decisions).len() > 1
     });
@@ -59,18 +58,16 @@ fn naive_majority_disagrees_without_any_fault() {
 fn the_five_colours_end_in_three_decisions() {
     let cluster = Cluster::start("naive-majority", 5, &[("trace", "five-colours")]);
     for instance in 0..3 {
-        let values: Vec<(usize, i64)> = (0..5).map(|node| (node, 11 + node as i64)).collect();
-        let decisions = cluster.propose(SOON, instance, &values);
-        assert_eq!(decisions, [Some(11), Some(12), Some(13), Some(11), Some(11)]);
+        let decisions = cluster.propose(SOON, instance, &values(5));
+        assert_eq!(decisions, [Some(10), Some(11), Some(12), Some(10), Some(10)]);
     }
 }
 
 #[test]
 fn two_phase_vote_is_busy_for_ever() {
     let cluster = Cluster::start("two-phase-vote", 5, &[]);
-    let values: Vec<(usize, i64)> = (0..5).map(|node| (node, 10 + node as i64)).collect();
     for instance in 0..3 {
-        assert_eq!(cluster.propose(LATER, instance, &values), [None; 5]);
+        assert_eq!(cluster.propose(LATER, instance, &values(5)), [None; 5]);
     }
     let says = cluster.status(0).expect("it answers").says;
     let round = says.split("in round ").nth(1).and_then(|rest| rest.split(' ').next());
@@ -83,8 +80,7 @@ fn two_phase_vote_with_the_smallest_value_splits_over_rounds_or_gets_stuck() {
     let cluster = Cluster::start("two-phase-vote", 5, &[("ties", "smallest")]);
     let (mut whole, mut broken) = (0, 0);
     for instance in 0..15 {
-        let values: Vec<(usize, i64)> = (0..5).map(|node| (node, 10 + node as i64)).collect();
-        let decisions = cluster.propose(LATER, instance, &values);
+        let decisions = cluster.propose(LATER, instance, &values(5));
         let all = decisions.iter().all(Option::is_some);
         if all && decided(&decisions).len() == 1 { whole += 1 } else { broken += 1 }
     }
@@ -94,15 +90,14 @@ fn two_phase_vote_with_the_smallest_value_splits_over_rounds_or_gets_stuck() {
 #[test]
 fn a_designated_leader_killed_during_its_broadcast_leaves_some_undecided() {
     let mut cluster = Cluster::start("designated-leader", 4, &[("gap_ms", "400")]);
-    let values: Vec<(usize, i64)> = (0..4).map(|node| (node, 10 + node as i64)).collect();
-    assert_eq!(cluster.propose(SOON, 0, &values), [Some(10); 4]);
-    cluster.propose(Duration::from_millis(200), 1, &values);
+    assert_eq!(cluster.propose(SOON, 0, &values(4)), [Some(10); 4]);
+    cluster.propose(Duration::from_millis(200), 1, &values(4));
     cluster.kill(0);
     std::thread::sleep(LATER);
     assert_eq!(cluster.learn(1, 1), Some(10));
     assert_eq!((cluster.learn(2, 1), cluster.learn(3, 1)), (None, None));
     cluster.restart(0);
-    assert_eq!(cluster.propose(SOON, 2, &values), [Some(10); 4], "it leads what comes");
+    assert_eq!(cluster.propose(SOON, 2, &values(4)), [Some(10); 4], "it leads what comes");
     assert_eq!(cluster.learn(3, 1), None, "but not what it had begun");
 }
 
@@ -110,8 +105,7 @@ fn a_designated_leader_killed_during_its_broadcast_leaves_some_undecided() {
 fn a_naive_takeover_decides_otherwise() {
     let options = [("gap_ms", "400"), ("takeover", "true"), ("silence_ms", "300")];
     let mut cluster = Cluster::start("designated-leader", 4, &options);
-    let values: Vec<(usize, i64)> = (0..4).map(|node| (node, 10 + node as i64)).collect();
-    cluster.propose(Duration::from_millis(200), 1, &values);
+    cluster.propose(Duration::from_millis(200), 1, &values(4));
     cluster.kill(0);
     cluster.wait("the others decide", |cluster| cluster.learn(3, 1).is_some());
     assert_eq!(cluster.learn(1, 1), Some(10), "it heard the old leader");

@@ -1,6 +1,6 @@
 //! Paxos, which has to be right whatever happens.
 
-use crate::testbed::Cluster;
+use crate::testbed::{Cluster, values};
 use schism_core::rng::Rng;
 use schism_core::wire::Response;
 use serde_json::{Value, json};
@@ -9,10 +9,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 const SOON: Duration = Duration::from_secs(8);
-
-fn values(nodes: usize) -> Vec<(usize, i64)> {
-    (0..nodes).map(|node| (node, 10 + node as i64)).collect()
-}
 
 fn broadcast(message: i64) -> Value {
     json!({"api": "log", "f": "broadcast", "value": message})
@@ -42,7 +38,9 @@ fn all_decide_the_same_with_and_without_a_minority() {
     // A minority decides nothing, and nothing is lost by that.
     cluster.kill(4);
     assert_eq!(cluster.propose(Duration::from_secs(1), 11, &[(1, 1), (2, 2)]), [None; 2]);
-    [0, 3, 4].into_iter().for_each(|node| cluster.restart(node));
+    for node in [0, 3, 4] {
+        cluster.restart(node);
+    }
     cluster.wait("it is decided", |cluster| cluster.learn(1, 11).is_some());
     cluster.wait_until_ready();
     let decision = cluster.learn(1, 11);

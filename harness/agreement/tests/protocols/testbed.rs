@@ -61,7 +61,7 @@ impl Cluster {
         Self::launch(protocol, nodes, options, true)
     }
 
-    fn launch(protocol: &str, nodes: usize, options: &[(&str, &str)], proxied: bool) -> Self {
+    fn launch(protocol: &str, nodes: usize, options: &[(&str, &str)], slowable: bool) -> Self {
         let protocol = schism_agreement::find(protocol).expect("a known protocol");
         let [a, b] = network();
         let addr = |last: usize| IpAddr::V4(Ipv4Addr::new(127, a, b, last as u8));
@@ -74,7 +74,7 @@ impl Cluster {
                 nodes: (0..nodes)
                     .map(|node| {
                         let through =
-                            if proxied && node != me { 10 + me * 10 + node } else { 1 + node };
+                            if slowable && node != me { 10 + me * 10 + node } else { 1 + node };
                         (format!("n{}", node + 1), addr(through))
                     })
                     .collect(),
@@ -85,13 +85,13 @@ impl Cluster {
             .collect();
         let links: Vec<Vec<Arc<Link>>> =
             (0..nodes).map(|_| (0..nodes).map(|_| Arc::default()).collect()).collect();
-        let proxies = proxied.then(|| {
+        let proxies = slowable.then(|| {
             let mut routes = Vec::new();
-            for from in 0..nodes {
-                for to in (0..nodes).filter(|to| *to != from) {
+            for (from, links) in links.iter().enumerate() {
+                for (to, link) in links.iter().enumerate().filter(|(to, _)| *to != from) {
                     let here = SocketAddr::new(addr(10 + from * 10 + to), 7001);
                     let there = SocketAddr::new(addr(1 + to), 7001);
-                    routes.push((here, there, links[from][to].clone()));
+                    routes.push((here, there, link.clone()));
                 }
             }
             Running::start(move || async move {
@@ -99,7 +99,7 @@ impl Cluster {
                     tokio::task::spawn_local(tcp_proxy(here, there, link.clone()));
                     tokio::task::spawn_local(udp_proxy(here, there, link));
                 }
-                std::future::pending().await
+                std::future::pending::<()>().await;
             })
         });
         let running = (0..nodes).map(|_| None).collect();
@@ -238,6 +238,11 @@ impl Cluster {
     pub(crate) fn learn(&self, node: usize, instance: i64) -> Option<i64> {
         self.value(node, &json!({"api": "consensus", "f": "learn", "key": instance})).as_i64()
     }
+}
+
+/// A different proposal for each node: 10 and up.
+pub(crate) fn values(nodes: usize) -> Vec<(usize, i64)> {
+    (0..nodes).map(|node| (node, 10 + node as i64)).collect()
 }
 
 /// One question to one address, over a connection of its own.

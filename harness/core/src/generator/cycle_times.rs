@@ -123,17 +123,8 @@ mod tests {
         // Three threads that are busy for 10 ns each never hold it up.
         let trace = run(generator.clients().limit(9));
         let got: Vec<_> = summary(&trace).into_iter().map(|(time, _, e)| (time, e)).collect();
-        let want = [
-            (0, 0),
-            (4, 1),
-            (8, 2),
-            (10, 100),
-            (20, 101),
-            (30, 3),
-            (34, 4),
-            (38, 5),
-            (40, 102),
-        ];
+        let want =
+            [(0, 0), (4, 1), (8, 2), (10, 100), (20, 101), (30, 3), (34, 4), (38, 5), (40, 102)];
         assert_eq!(got, want);
     }
 

@@ -104,7 +104,8 @@ mod tests {
 
     #[test]
     fn a_new_process_begins_anew() {
-        let generator = each_process(|_, process| adds(100 * i64::try_from(process).unwrap()).once());
+        let generator =
+            each_process(|_, process| adds(100 * i64::try_from(process).unwrap()).once());
         let crash_twice = |request: &super::super::simulate::Request<'_, _>| {
             let outcome = if request.process < 4 {
                 Outcome::Info("no answer".into())

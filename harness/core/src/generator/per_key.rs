@@ -90,7 +90,9 @@ impl<A: Api> PerKey<A> {
             let groups = (0..count).map(|at| {
                 let share = at * threads.len() / count..(at + 1) * threads.len() / count;
                 let members = &threads[share];
-                members.iter().for_each(|thread| of_thread[*thread] = at);
+                for thread in members {
+                    of_thread[*thread] = at;
+                }
                 let current = RefCell::new(self.supply.borrow_mut().next());
                 Group { threads: members.iter().copied().collect(), current }
             });

@@ -6,8 +6,9 @@
 use super::simulate::{Fault, Simulation, Trace, imperfect};
 use super::testing::adds;
 use super::{
-    Act, Gen, GenExt as _, NemesisCall, always, any, call, concat, cycle, cycle_times, each_process,
-    each_thread, flip_flop, log, mix, nemesis_call, per_key, phases, repeat, reserve, sleep,
+    Act, Gen, GenExt as _, NemesisCall, always, any, call, concat, cycle, cycle_times,
+    each_process, each_thread, flip_flop, log, mix, nemesis_call, per_key, phases, repeat, reserve,
+    sleep,
 };
 use crate::api::set::{Call, Reply, Set};
 use crate::history::History;

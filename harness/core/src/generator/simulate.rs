@@ -172,7 +172,7 @@ impl Simulation {
             done: false,
             trace: Trace { emits: Vec::new(), events: Vec::new(), end: Nanos::ZERO },
         };
-        run.to_end(self.max_steps)
+        run.until_done(self.max_steps)
     }
 }
 
@@ -208,7 +208,7 @@ where
     A: Api,
     C: FnMut(&Request<'_, A>) -> (Duration, Outcome<A::Reply>),
 {
-    fn to_end(mut self, max_steps: u64) -> Result<Trace<A>, Fault> {
+    fn until_done(mut self, max_steps: u64) -> Result<Trace<A>, Fault> {
         for _ in 0..max_steps {
             let due = self.open.keys().next().copied();
             if let Some(key) = due

@@ -13,7 +13,10 @@ fn added(_: &Call) -> Reply {
 }
 
 /// What a faulty generator answers and takes.
-struct Faulty(fn(&Context<'_>) -> (Nanos, Thread, i64, i64));
+struct Faulty(Answers);
+
+/// Time, thread, the element shown and the one taken.
+type Answers = fn(&Context<'_>) -> (Nanos, Thread, i64, i64);
 
 impl Generator<Set> for Faulty {
     fn peek(&self, context: &Context<'_>) -> Next<Set> {
@@ -31,7 +34,7 @@ impl Generator<Set> for Faulty {
 
 #[test]
 fn a_breach_of_the_contract_is_found() {
-    let breaches: [(&str, fn(&Context<'_>) -> (Nanos, Thread, i64, i64)); 4] = [
+    let breaches: [(&str, Answers); 4] = [
         ("isn't free", |context| (context.time, 0, 1, 1)),
         ("isn't free", |context| (context.time, 77, 1, 1)),
         ("as it showed", |context| (context.time, context.some_free(0).unwrap_or(9), 1, 2)),
