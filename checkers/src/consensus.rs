@@ -25,7 +25,7 @@
 //!
 //! `O(n log n)`.
 
-use crate::decisions::{Instance, nodes_differ};
+use crate::decisions::{Instance, Unproposed, nodes_differ};
 use crate::latency::Latencies;
 use crate::tally::Tally;
 use crate::words::{and, asked, count, ended, some};
@@ -126,14 +126,11 @@ fn agreement(number: i64, instance: &Instance<'_>, run: &RunFacts, tally: &mut T
 
 /// Values that were decided but that nobody can have proposed by then.
 fn validity(number: i64, instance: &Instance<'_>, tally: &mut Tally) {
-    for (value, nodes) in instance.by_value() {
-        let first = instance.proposals.iter().find(|(proposed, _)| *proposed == value);
-        let early = nodes.iter().find(|(_, op)| first.is_none_or(|(_, by)| op.precedes(by)));
-        let Some((node, op)) = early else { continue };
+    for Unproposed { value, node, op, later } in instance.unproposed() {
         tally.add("validity", || {
-            let fault = match first {
+            let fault = match later {
                 None => "nobody proposed".to_owned(),
-                Some((_, by)) => format!("was proposed only later, at {}", by.invoked.time),
+                Some(by) => format!("was proposed only later, at {}", by.invoked.time),
             };
             let proposed: Vec<i64> = instance.proposals.iter().map(|(value, _)| *value).collect();
             let anomaly = Anomaly::new(
@@ -143,7 +140,7 @@ fn validity(number: i64, instance: &Instance<'_>, tally: &mut Tally) {
             .because(format!("{node} answered at {} that it decided {value}", ended(op)))
             .because(format!("proposed in instance {number} were: {}", some(&proposed)))
             .with_op(op);
-            first.iter().fold(anomaly, |anomaly, (_, by)| anomaly.with_op(by))
+            later.into_iter().fold(anomaly, Anomaly::with_op)
         });
     }
 }

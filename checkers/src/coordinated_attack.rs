@@ -10,7 +10,7 @@
 //! for ever agrees trivially. `O(n log n)`.
 
 use crate::consensus::{deadline, integrity, was_killed};
-use crate::decisions::Instance;
+use crate::decisions::{Instance, Unproposed};
 use crate::tally::Tally;
 use crate::words::{and, count, ended};
 use schism_core::api::consensus::Consensus as Api;
@@ -122,10 +122,10 @@ fn alone(number: i64, battle: &Instance<'_>, run: &RunFacts, tally: &mut Tally) 
 
 /// Attacks that nobody proposed by then, and decisions that are neither.
 fn validity(number: i64, battle: &Instance<'_>, tally: &mut Tally) {
-    for (value, nodes) in battle.by_value() {
-        let first = battle.proposals.iter().find(|(proposed, _)| *proposed == value);
-        let early = nodes.iter().find(|(_, op)| first.is_none_or(|(_, by)| op.precedes(by)));
-        let Some((node, op)) = early.filter(|_| value != RETREAT) else { continue };
+    for Unproposed { value, node, op, .. } in battle.unproposed() {
+        if value == RETREAT {
+            continue;
+        }
         tally.add("validity", || {
             let what = match value {
                 ATTACK => "attacks".to_owned(),

@@ -17,6 +17,15 @@ pub(crate) struct Instance<'h> {
     pub(crate) undecided: BTreeMap<String, Vec<&'h Op<Consensus>>>,
 }
 
+/// A decision that nobody had proposed.
+pub(crate) struct Unproposed<'i, 'h> {
+    pub(crate) value: i64,
+    pub(crate) node: &'i str,
+    pub(crate) op: &'h Op<Consensus>,
+    /// It was proposed afterwards.
+    pub(crate) later: Option<&'h Op<Consensus>>,
+}
+
 impl<'h> Instance<'h> {
     /// The instances by number. `O(n log n)`.
     pub(crate) fn gather(history: &'h History<Consensus>) -> BTreeMap<i64, Self> {
@@ -53,6 +62,27 @@ impl<'h> Instance<'h> {
             }
         }
         values
+    }
+
+    /// The decisions that nobody can have proposed by then: the value, the node, the answer that came
+    /// first, and the first proposal of that value, if there is one at all.
+    pub(crate) fn unproposed(&self) -> Vec<Unproposed<'_, 'h>> {
+        let mut earliest: BTreeMap<i64, (&str, &Op<Consensus>)> = BTreeMap::new();
+        for (node, answers) in &self.decisions {
+            for (value, op) in answers {
+                let first = earliest.entry(*value).or_insert((node, op));
+                if op.returned() < first.1.returned() {
+                    *first = (node, op);
+                }
+            }
+        }
+        let proposed =
+            |value| self.proposals.iter().find(|(by, _)| *by == value).map(|(_, op)| *op);
+        earliest
+            .into_iter()
+            .map(|(value, (node, op))| Unproposed { value, node, op, later: proposed(value) })
+            .filter(|found| found.later.is_none_or(|by| found.op.precedes(by)))
+            .collect()
     }
 
     /// The first two answers of one node that name different values, if it gave any.

@@ -61,9 +61,8 @@ impl Client<Register> for Immediate {
 }
 
 fn workload(rng: &Rng) -> Gen<Register> {
-    let reads = from_fn(rng.fork("reads"), (), |(), _, _, _| {
-        Some(Call::keyed(1, RegisterOp::Read))
-    });
+    let reads =
+        from_fn(rng.fork("reads"), (), |(), _, _, _| Some(Call::keyed(1, RegisterOp::Read)));
     let writes = from_fn(rng.fork("writes"), 0, |next, _, _, _| {
         *next += 1;
         Some(Call::keyed(1, RegisterOp::Write(*next)))

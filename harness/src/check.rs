@@ -66,27 +66,27 @@ pub const MODELS: &[Model] = &[
     Model {
         name: "register",
         about: "registers (read, write), linearizable, each key on its own",
-        judge: |path| by(path, vec![Box::new(Linearizable::default())]),
+        judge: |path| by(path, Linearizable::default()),
     },
     Model {
         name: "cas-register",
         about: "registers with compare-and-set, linearizable, each key on its own",
-        judge: |path| by(path, vec![Box::new(Linearizable::default())]),
+        judge: |path| by(path, Linearizable::default()),
     },
     Model {
         name: "set-full",
         about: "a growing set: nothing acknowledged is lost",
-        judge: |path| by(path, vec![Box::new(schism_checkers::set_full::SetFull { linearizable: false })]),
+        judge: |path| by(path, schism_checkers::set_full::SetFull { linearizable: false }),
     },
     Model {
         name: "set",
         about: "a growing set, linearizable: a read sees what was acknowledged before it",
-        judge: |path| by(path, vec![Box::new(schism_checkers::set_full::SetFull { linearizable: true })]),
+        judge: |path| by(path, schism_checkers::set_full::SetFull { linearizable: true }),
     },
     Model {
         name: "list-append",
         about: "transactions over lists, strict-serializable",
-        judge: |path| by(path, vec![Box::new(schism_checkers::list_append::ListAppend::default())]),
+        judge: |path| by(path, schism_checkers::list_append::ListAppend::default()),
     },
     Model {
         name: "leader-election",
@@ -94,28 +94,26 @@ pub const MODELS: &[Model] = &[
         judge: |path| {
             let checker =
                 schism_checkers::leader_election::LeaderElection { exclusive_in_time: false };
-            by(path, vec![Box::new(checker)])
+            by(path, checker)
         },
     },
     Model {
         name: "consensus",
         about: "Agreement, Validity and Integrity of decisions",
-        judge: |path| {
-            by(path, vec![Box::new(schism_checkers::consensus::Consensus { termination: false })])
-        },
+        judge: |path| by(path, schism_checkers::consensus::Consensus { termination: false }),
     },
     Model {
         name: "total-order",
         about: "every node delivers the same messages in the same order",
-        judge: |path| by(path, vec![Box::new(schism_checkers::total_order::TotalOrder::default())]),
+        judge: |path| by(path, schism_checkers::total_order::TotalOrder::default()),
     },
 ];
 
-fn by<A: Api>(path: &Path, checkers: Vec<Box<dyn Checker<A>>>) -> anyhow::Result<Answer> {
+fn by<A: Api>(path: &Path, checker: impl Checker<A> + 'static) -> anyhow::Result<Answer> {
     let file = File::open(path).context("cannot be opened")?;
     let read = History::<A>::from_jsonl(BufReader::with_capacity(1 << 20, file))?;
     let (verdict, findings) =
-        schism_checkers::judge(&checkers, &read.history, &RunFacts::default());
+        schism_checkers::judge(&[Box::new(checker)], &read.history, &RunFacts::default());
     Ok(Answer {
         verdict,
         findings: findings.into_iter().map(FindingRecord::from).collect(),
@@ -138,7 +136,7 @@ impl Check {
                     let known = known.join(", ");
                     Failure::usage(anyhow!("unknown model {name:?}; expected one of {known}"))
                 })?;
-                self.check_files(model)
+                Ok(self.check_files(model))
             }
         }
     }
@@ -161,17 +159,20 @@ impl Check {
         } else {
             let report = judge::shown(&run.file("report.html"));
             let color = crate::cli::color(self.no_color);
-            print!("{}", schism_reports::terminal(&judged.view, &report, color, crate::cli::width()));
+            print!(
+                "{}",
+                schism_reports::terminal(&judged.view, &report, color, crate::cli::width())
+            );
         }
         Ok(judged.verdict.exit_code())
     }
 
-    fn check_files(&self, model: &Model) -> Result<u8, Failure> {
+    fn check_files(&self, model: &Model) -> u8 {
         let mut worst = 0;
         for file in &self.files {
             let code = match (model.judge)(Path::new(file)) {
                 Ok(answer) => {
-                    self.print(file, model, &answer)?;
+                    self.print(file, model, &answer);
                     answer.verdict.exit_code()
                 }
                 Err(error) => {
@@ -181,10 +182,10 @@ impl Check {
             };
             worst = worse(worst, code);
         }
-        Ok(worst)
+        worst
     }
 
-    fn print(&self, file: &str, model: &Model, answer: &Answer) -> Result<(), Failure> {
+    fn print(&self, file: &str, model: &Model, answer: &Answer) {
         if answer.truncated {
             eprintln!("schism: {file}: the last line was cut off, and is left out");
         }
@@ -202,7 +203,7 @@ impl Check {
                 "checkers": answer.findings,
             });
             println!("{line}");
-            return Ok(());
+            return;
         }
         let mut line = format!("{file}\t{}", answer.verdict.word());
         if !kinds.is_empty() {
@@ -213,16 +214,16 @@ impl Check {
         if self.files.len() == 1 {
             for finding in &answer.findings {
                 println!("  {}: {}", finding.checker, finding.summary);
-                let lines = finding.anomalies.iter().flat_map(|anomaly| {
-                    std::iter::once(&anomaly.summary).chain(&anomaly.because)
-                });
+                let lines = finding
+                    .anomalies
+                    .iter()
+                    .flat_map(|anomaly| std::iter::once(&anomaly.summary).chain(&anomaly.because));
                 lines.for_each(|line| println!("    {line}"));
                 if let Some(why) = &finding.unknown {
                     println!("    {why}");
                 }
             }
         }
-        Ok(())
     }
 }
 

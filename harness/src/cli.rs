@@ -97,7 +97,7 @@ pub fn main() -> ExitCode {
         Command::Matrix(matrix) => matrix.run(),
         Command::Replay(replay) => replay.run(),
         Command::Heal(heal) => heal.run(),
-        Command::Doctor(doctor) => doctor.run(),
+        Command::Doctor(doctor) => Ok(doctor.run()),
         Command::Completions(completions) => Ok(completions.run::<Cli>()),
         Command::Node(node) => node.run(),
         Command::Shaper(shaper) => shaper.run(),

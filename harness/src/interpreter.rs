@@ -112,7 +112,10 @@ const STEPS_PER_TURN: u32 = 128;
 
 impl<'a, A: Api, S: Serves<A>, N: Nemesis> Interpreter<'a, A, S, N> {
     /// An interpreter with `concurrency` client threads, pinned in turn to the `serving` nodes.
-    #[allow(clippy::too_many_arguments, reason = "each is a part of the run with an owner of its own")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "each is a part of the run with an owner of its own"
+    )]
     pub fn new(
         system: Rc<S>,
         cluster: Rc<Cluster>,
@@ -150,10 +153,7 @@ impl<'a, A: Api, S: Serves<A>, N: Nemesis> Interpreter<'a, A, S, N> {
     /// # Errors
     /// If the log cannot be written.
     pub async fn run(&mut self, mut generator: Gen<A>) -> anyhow::Result<()> {
-        let nemesis_thread = self.processes.len();
-        let mut working = FuturesUnordered::new();
-        let mut sleeping: FuturesUnordered<Local<'_, Thread>> = FuturesUnordered::new();
-        let mut nemesis_at_work: Option<Local<'a, NemesisEvent>> = None;
+        let mut under_way = UnderWay::default();
         let mut finished: VecDeque<Done<A, S::Client>> = VecDeque::new();
         let mut steps = 0;
         loop {
@@ -171,61 +171,64 @@ impl<'a, A: Api, S: Serves<A>, N: Nemesis> Interpreter<'a, A, S, N> {
                 next => next,
             };
             let wait_until = match next {
-                Next::Op(ref emit) if emit.time <= context.time => {
+                Next::Op(emit) if emit.time > context.time => Some(emit.time),
+                Next::Op(_) => {
                     let emit = generator.take(&context);
-                    let Emit { thread, act, .. } = emit;
-                    match act {
-                        Act::Call(call) => {
-                            let work = self.begin(&mut generator, thread, call)?;
-                            let mut work = Box::pin(work);
-                            // A client that answers at once need not be queued.
-                            match poll_once(work.as_mut()).await {
-                                Some(done) => finished.push_back(done),
-                                None => working.push(work),
-                            }
-                        }
-                        Act::Nemesis(call) => {
-                            self.begin_nemesis(&mut generator, &call)?;
-                            nemesis_at_work = Some(Box::pin(self.nemesis.perform(call)));
-                        }
-                        Act::Sleep(duration) => {
-                            self.free.remove(thread);
-                            sleeping.push(Box::pin(async move {
-                                tokio::time::sleep(duration).await;
-                                thread
-                            }));
-                        }
-                        Act::Log(line) => eprintln!("{line}"),
-                    }
+                    finished.extend(self.start(&mut generator, emit, &mut under_way).await?);
                     // What has completed meanwhile goes before anything new.
-                    if let Some(Some(done)) = poll_once(working.next()).await {
-                        finished.push_back(done);
-                    }
+                    finished.extend(poll_once(under_way.clients.next()).await.flatten());
                     continue;
                 }
-                Next::Op(emit) => Some(emit.time),
                 Next::Pending => Some(context.time + Duration::from_millis(1)),
-                Next::Done => {
-                    let idle = working.is_empty() && sleeping.is_empty() && nemesis_at_work.is_none();
-                    if idle {
-                        break;
-                    }
-                    None
-                }
+                Next::Done if under_way.is_empty() => break,
+                Next::Done => None,
             };
             self.log.borrow_mut().flush()?;
-            match self.wait(wait_until, &mut working, &mut sleeping, &mut nemesis_at_work).await {
+            match under_way.wait(wait_until.map(|time| self.clock.instant(time))).await {
                 Woken::Client(done) => finished.push_back(done),
                 Woken::Nemesis(event) => {
-                    nemesis_at_work = None;
-                    self.free.insert(nemesis_thread);
-                    self.log_event(&mut generator, nemesis_thread, Body::Nemesis(event))?;
+                    let thread = self.processes.len();
+                    self.free.insert(thread);
+                    self.log_event(&mut generator, thread, Body::Nemesis(event))?;
                 }
                 Woken::Slept(thread) => self.free.insert(thread),
                 Woken::Time => {}
             }
         }
         self.log.borrow_mut().flush()
+    }
+
+    /// Begins what the generator wants now; what it came to, if a client answered at once.
+    async fn start(
+        &mut self,
+        generator: &mut Gen<A>,
+        emit: Emit<A>,
+        under_way: &mut UnderWay<'a, A, S::Client>,
+    ) -> anyhow::Result<Option<Done<A, S::Client>>> {
+        let Emit { thread, act, .. } = emit;
+        match act {
+            Act::Call(call) => {
+                let mut work = self.begin(generator, thread, call)?;
+                // A client that answers at once need not be queued.
+                match poll_once(work.as_mut()).await {
+                    Some(done) => return Ok(Some(done)),
+                    None => under_way.clients.push(work),
+                }
+            }
+            Act::Nemesis(call) => {
+                self.begin_nemesis(generator, &call)?;
+                under_way.nemesis = Some(Box::pin(self.nemesis.perform(call)));
+            }
+            Act::Sleep(duration) => {
+                self.free.remove(thread);
+                under_way.sleepers.push(Box::pin(async move {
+                    tokio::time::sleep(duration).await;
+                    thread
+                }));
+            }
+            Act::Log(line) => eprintln!("{line}"),
+        }
+        Ok(None)
     }
 
     fn context(&self, time: Nanos) -> Context<'_> {
@@ -252,7 +255,7 @@ impl<'a, A: Api, S: Serves<A>, N: Nemesis> Interpreter<'a, A, S, N> {
         generator: &mut Gen<A>,
         thread: Thread,
         call: A::Call,
-    ) -> anyhow::Result<impl Future<Output = Done<A, S::Client>> + use<A, S, N>> {
+    ) -> anyhow::Result<Local<'a, Done<A, S::Client>>> {
         self.free.remove(thread);
         let client = &mut self.clients[thread];
         let connection = client.connection.take();
@@ -261,10 +264,11 @@ impl<'a, A: Api, S: Serves<A>, N: Nemesis> Interpreter<'a, A, S, N> {
         let body = Body::Invoke { process, node: Some(name), call: call.clone() };
         self.log_event(generator, thread, body)?;
         let (system, cluster, limit) = (self.system.clone(), self.cluster.clone(), self.op_timeout);
-        Ok(async move {
-            let (connection, outcome) = ask(&*system, &cluster, node, connection, &call, limit).await;
+        Ok(Box::pin(async move {
+            let (connection, outcome) =
+                ask(&*system, &cluster, node, connection, &call, limit).await;
             Done { thread, connection, call, outcome }
-        })
+        }))
     }
 
     fn begin_nemesis(&mut self, generator: &mut Gen<A>, call: &NemesisCall) -> anyhow::Result<()> {
@@ -280,11 +284,7 @@ impl<'a, A: Api, S: Serves<A>, N: Nemesis> Interpreter<'a, A, S, N> {
     }
 
     /// Logs a completion and frees its thread.
-    fn complete(
-        &mut self,
-        generator: &mut Gen<A>,
-        done: Done<A, S::Client>,
-    ) -> anyhow::Result<()> {
+    fn complete(&mut self, generator: &mut Gen<A>, done: Done<A, S::Client>) -> anyhow::Result<()> {
         let Done { thread, connection, call, outcome } = done;
         let process = self.processes[thread];
         let counter = match &outcome {
@@ -303,38 +303,52 @@ impl<'a, A: Api, S: Serves<A>, N: Nemesis> Interpreter<'a, A, S, N> {
         }
         Ok(())
     }
+}
 
-    /// Waits for whatever comes first: a completion, or the time.
-    async fn wait<F>(
-        &self,
-        until: Option<Nanos>,
-        working: &mut FuturesUnordered<F>,
-        sleeping: &mut FuturesUnordered<Local<'_, Thread>>,
-        nemesis: &mut Option<Local<'a, NemesisEvent>>,
-    ) -> Woken<A, S::Client>
-    where
-        F: Future<Output = Done<A, S::Client>>,
-    {
-        let deadline = until.map(|time| self.clock.instant(time));
+/// Everything that has begun and not ended.
+struct UnderWay<'a, A: Api, C> {
+    clients: FuturesUnordered<Local<'a, Done<A, C>>>,
+    sleepers: FuturesUnordered<Local<'a, Thread>>,
+    nemesis: Option<Local<'a, NemesisEvent>>,
+}
+
+impl<A: Api, C> Default for UnderWay<'_, A, C> {
+    fn default() -> Self {
+        let (clients, sleepers) = (FuturesUnordered::new(), FuturesUnordered::new());
+        Self { clients, sleepers, nemesis: None }
+    }
+}
+
+impl<A: Api, C> UnderWay<'_, A, C> {
+    fn is_empty(&self) -> bool {
+        self.clients.is_empty() && self.sleepers.is_empty() && self.nemesis.is_none()
+    }
+
+    /// Waits for whatever comes first: an end, or the time.
+    async fn wait(&mut self, until: Option<tokio::time::Instant>) -> Woken<A, C> {
         let alarm = async {
-            match deadline {
+            match until {
                 Some(deadline) => tokio::time::sleep_until(deadline).await,
                 None => std::future::pending().await,
             }
         };
         let nemesis = async {
-            match nemesis {
+            match self.nemesis.as_mut() {
                 Some(work) => work.await,
                 None => std::future::pending().await,
             }
         };
-        tokio::select! {
+        let woken = tokio::select! {
             biased;
-            Some(done) = working.next() => Woken::Client(done),
+            Some(done) = self.clients.next() => Woken::Client(done),
             event = nemesis => Woken::Nemesis(event),
-            Some(thread) = sleeping.next() => Woken::Slept(thread),
+            Some(thread) = self.sleepers.next() => Woken::Slept(thread),
             () = alarm => Woken::Time,
+        };
+        if matches!(woken, Woken::Nemesis(_)) {
+            self.nemesis = None;
         }
+        woken
     }
 }
 

@@ -59,8 +59,7 @@ pub fn stored<S: Configure, W: Workload + Default>(run: &RunDir) -> anyhow::Resu
     let journal = journal::read(&run.file("faults.jsonl")).unwrap_or_default();
     let params = params(&record, serving::<S>(&record)?);
     let facts = facts(&history, &journal, &record, &workload, &params);
-    let (verdict, findings) =
-        schism_checkers::judge(&workload.checkers(&params), &history, &facts);
+    let (verdict, findings) = schism_checkers::judge(&workload.checkers(&params), &history, &facts);
     let mut warnings = words(&history, WARNING);
     if read.truncated {
         warnings.push("the history's last line was cut off, and is left out".to_owned());
@@ -139,7 +138,9 @@ fn facts<W: Workload>(
 fn words<A: schism_core::api::Api>(history: &History<A>, f: &str) -> Vec<String> {
     let events = history.nemesis().iter().filter(|(_, event)| event.f == f);
     events
-        .map(|(_, event)| event.value.as_str().map_or_else(|| event.value.to_string(), str::to_owned))
+        .map(|(_, event)| {
+            event.value.as_str().map_or_else(|| event.value.to_string(), str::to_owned)
+        })
         .collect()
 }
 
@@ -158,7 +159,9 @@ fn headline(verdict: &Verdict, findings: &[FindingRecord]) -> String {
                 .filter(|finding| !["stats", "availability"].contains(&finding.checker.as_str()))
                 .map(|finding| finding.summary.as_str())
                 .collect();
-            judging.first().map_or_else(|| "nothing was found".to_owned(), |text| (*text).to_owned())
+            judging
+                .first()
+                .map_or_else(|| "nothing was found".to_owned(), |text| (*text).to_owned())
         }
     }
 }

@@ -116,7 +116,9 @@ fn write_all<A: Api>(mut file: File, events: &Receiver<Vec<Event<A>>>) -> io::Re
     let mut synced = Instant::now();
     while let Ok(batch) = events.recv() {
         bytes.clear();
-        batch.iter().for_each(|event| event.write_line(&mut bytes));
+        for event in &batch {
+            event.write_line(&mut bytes);
+        }
         file.write_all(&bytes)?;
         if synced.elapsed() >= SYNC_INTERVAL {
             file.sync_data()?;

@@ -11,6 +11,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
@@ -139,10 +140,10 @@ impl Matrix {
                 row.test
             );
             if let Some(example) = seen.iter().find(|one| one.met) {
-                lines.push_str(&format!("\n    seed {}: {}", example.seed, example.words));
+                let _ = write!(lines, "\n    seed {}: {}", example.seed, example.words);
             }
             for other in seen.iter().filter(|one| !one.met) {
-                lines.push_str(&format!("\n  ✗ seed {}: {}", other.seed, other.words));
+                let _ = write!(lines, "\n  ✗ seed {}: {}", other.seed, other.words);
             }
             println!("{lines}");
             if !good {
@@ -178,17 +179,16 @@ impl Matrix {
             .output()?;
         let code = output.status.code();
         let verdict = store.join("latest").join("verdict.json");
-        let (met, words) = match (code, read_verdict(&verdict)) {
-            (Some(0 | 1 | 3), Ok((valid, kinds, headline))) => {
-                let word = word(&valid);
-                let kind_found = row.anomaly.as_ref().is_none_or(|kind| kinds.contains(kind));
-                let words = format!("{word} {}{headline}", listed(&kinds));
-                (word == row.expect && kind_found && code == Some(exit_code(word)), words)
-            }
-            _ => {
-                let error = String::from_utf8_lossy(&output.stderr);
-                (false, format!("exit code {code:?}: {}", error.trim()))
-            }
+        let judged = [0, 1, 3].map(Some).contains(&code);
+        let (met, words) = if let (true, Ok(verdict)) = (judged, read_verdict(&verdict)) {
+            let (valid, kinds, headline) = verdict;
+            let word = word(&valid);
+            let kind_found = row.anomaly.as_ref().is_none_or(|kind| kinds.contains(kind));
+            let words = format!("{word} {}{headline}", listed(&kinds));
+            (word == row.expect && kind_found && code == Some(exit_code(word)), words)
+        } else {
+            let error = String::from_utf8_lossy(&output.stderr);
+            (false, format!("exit code {code:?}: {}", error.trim()))
         };
         if met {
             // What went as expected needs no evidence; what didn't, does.

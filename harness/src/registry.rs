@@ -6,9 +6,9 @@
 use crate::judge::Judged;
 use crate::run::{self, Plan};
 use crate::store::RunDir;
-use crate::systems::{Configure, SystemOptions};
 use crate::systems::embedded::{self, Embedded};
 use crate::systems::etcd::Etcd;
+use crate::systems::{Configure, SystemOptions};
 use schism_core::cluster::{Cluster, Node};
 use schism_core::system::{Missing, Serves};
 use schism_core::workload::Workload;
@@ -17,6 +17,9 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::RangeInclusive;
 use std::pin::Pin;
+
+/// A run that will have been judged.
+pub type Judging = Pin<Box<dyn Future<Output = anyhow::Result<Judged>>>>;
 
 /// A pair of a system and a workload.
 pub struct Entry {
@@ -41,7 +44,7 @@ pub struct Entry {
     /// Does the system have these options? If so, the roles among nodes of these names.
     pub accepts: fn(&SystemOptions, &[String]) -> anyhow::Result<Vec<String>>,
     /// Runs a test.
-    pub run: fn(Plan) -> Pin<Box<dyn Future<Output = anyhow::Result<Judged>>>>,
+    pub run: fn(Plan) -> Judging,
     /// Judges a stored run.
     pub judge: fn(&RunDir) -> anyhow::Result<Judged>,
 }
@@ -119,7 +122,7 @@ pub fn entries() -> Vec<Entry> {
             ..CHAPTER
         }),
         entry::<Embedded<p::AckElection>, workloads::LeaderElection<true>>(Defaults {
-            faults: "delay=300ms:all",
+            faults: "delay=400ms±390ms:all",
             ..CHAPTER
         }),
         entry::<Embedded<p::PrimaryReplica>, workloads::Register>(Defaults {

@@ -36,7 +36,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// How long a cluster may take until it serves for the first time.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 /// How long the final reads may take beyond the recovery limit.
 const FINAL_LIMIT: Duration = Duration::from_secs(20);
 
@@ -220,11 +220,12 @@ where
     async fn unready(&self) -> String {
         let cluster = self.environment.cluster();
         let statuses = status::of_all(&*self.system, cluster).await;
-        let words = cluster.nodes().iter().zip(statuses).filter_map(|(node, status)| match status {
-            Some(status) if status.ready => None,
-            Some(status) => Some(format!("{}: {}", node.name, status.says)),
-            None => Some(format!("{} doesn't answer", node.name)),
-        });
+        let words =
+            cluster.nodes().iter().zip(statuses).filter_map(|(node, status)| match status {
+                Some(status) if status.ready => None,
+                Some(status) => Some(format!("{}: {}", node.name, status.says)),
+                None => Some(format!("{} doesn't answer", node.name)),
+            });
         words.collect::<Vec<_>>().join("; ")
     }
 
@@ -281,7 +282,8 @@ where
     /// Ends every node. The sandbox would do so too; this is for whoever looks at the data next.
     fn tear_down(&self) {
         for node in self.environment.cluster().ids() {
-            if let Err(error) = self.environment.signal(node, crate::environment::NodeSignal::Kill) {
+            if let Err(error) = self.environment.signal(node, crate::environment::NodeSignal::Kill)
+            {
                 eprintln!("schism: {error:#}");
             }
             if !self.plan.keep_data {

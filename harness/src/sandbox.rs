@@ -18,7 +18,7 @@
 
 #![allow(unsafe_code, reason = "namespaces are made by clone(2), which has no safe wrapper")]
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
@@ -26,6 +26,7 @@ use nix::sys::prctl;
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, Uid, getgid, getuid};
+use std::fmt::Write as _;
 use std::io::{PipeReader, Read as _, Write as _, pipe};
 use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
@@ -129,7 +130,7 @@ fn own_map(path: &str) -> anyhow::Result<String> {
     for line in std::fs::read_to_string(path)?.lines() {
         let mut words = line.split_whitespace();
         if let (Some(first), Some(_), Some(count)) = (words.next(), words.next(), words.next()) {
-            map.push_str(&format!("{first} {first} {count}\n"));
+            let _ = writeln!(map, "{first} {first} {count}");
         }
     }
     Ok(map)
@@ -144,7 +145,8 @@ fn wait_until_mapped(ready: &mut PipeReader) -> anyhow::Result<()> {
     let mut poll = [PollFd::new(ready.as_fd(), PollFlags::POLLIN)];
     nix::poll::poll(&mut poll, PollTimeout::ZERO)?;
     let gone = poll[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP));
-    if gone { bail!("the parent is gone") } else { Ok(()) }
+    ensure!(!gone, "the parent is gone");
+    Ok(())
 }
 
 /// Process 1 of the new namespace.

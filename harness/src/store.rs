@@ -3,7 +3,10 @@
 //! Everything about a run is in it, and nothing in it names the machine. `runs/latest` points to the
 //! run that began last.
 
-#![allow(clippy::disallowed_methods, reason = "a run is named after the wall-clock time of its start")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a run is named after the wall-clock time of its start"
+)]
 
 use anyhow::{Context as _, bail, ensure};
 use schism_core::record::{TestRecord, VerdictRecord};
@@ -95,8 +98,8 @@ impl RunDir {
     /// If `test.toml` can't be read.
     pub fn record(&self) -> anyhow::Result<TestRecord> {
         let path = self.file("test.toml");
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         toml::from_str(&text).with_context(|| format!("{} is broken", path.display()))
     }
 

@@ -23,11 +23,7 @@ pub struct SystemOptions {
 impl SystemOptions {
     /// Those of a stored run.
     pub fn of(record: &TestRecord) -> Self {
-        Self {
-            reads: record.reads.clone(),
-            options: record.options.clone(),
-            seed: record.seed,
-        }
+        Self { reads: record.reads.clone(), options: record.options.clone(), seed: record.seed }
     }
 }
 

@@ -64,6 +64,7 @@ fn kill_after(store: &Path, delay: Duration, victim: Victim) {
     child.wait().unwrap();
 }
 
+#[derive(Clone, Copy)]
 enum Victim {
     /// The process that the user started.
     Outermost,

@@ -80,7 +80,8 @@ fn the_report_shows_its_verdict_and_the_reason_on_the_first_screen() {
             }};
             </script>"#,
             report.display(),
-            headline = serde_json::to_string(&headline.chars().take(40).collect::<String>()).unwrap(),
+            headline =
+                serde_json::to_string(&headline.chars().take(40).collect::<String>()).unwrap(),
         ),
     )
     .unwrap();

@@ -22,8 +22,12 @@ fn files() -> Vec<String> {
     files
 }
 
+fn has_extension(file: &str, extension: &str) -> bool {
+    Path::new(file).extension().is_some_and(|found| found == extension)
+}
+
 fn rust_files() -> Vec<(String, String)> {
-    let rust = files().into_iter().filter(|file| file.ends_with(".rs"));
+    let rust = files().into_iter().filter(|file| has_extension(file, "rs"));
     rust.map(|file| {
         let text = std::fs::read_to_string(root().join(&file)).unwrap();
         (file, text)
@@ -38,8 +42,16 @@ fn read(file: &str) -> String {
 #[test]
 fn the_top_level_is_what_it_is() {
     let allowed: BTreeSet<&str> = [
-        "Cargo.toml", "Cargo.lock", "LICENSE-APACHE", "LICENSE-MIT", "README.md", "harness",
-        "checkers", "nemeses", "workloads", "reports",
+        "Cargo.toml",
+        "Cargo.lock",
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "README.md",
+        "harness",
+        "checkers",
+        "nemeses",
+        "workloads",
+        "reports",
     ]
     .into();
     for file in files() {
@@ -115,7 +127,7 @@ fn every_protocol_of_the_chapter_can_be_tested() {
 
 #[test]
 fn links_between_documents_lead_somewhere() {
-    for file in files().into_iter().filter(|file| file.ends_with(".md")) {
+    for file in files().into_iter().filter(|file| has_extension(file, "md")) {
         let text = read(&file);
         let dir = Path::new(&file).parent().unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
@@ -131,8 +143,19 @@ fn links_between_documents_lead_somewhere() {
 #[test]
 fn every_dependency_may_be_used() {
     let allowed = [
-        "MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "MPL-2.0", "ISC", "Zlib", "0BSD",
-        "Unicode-3.0", "Unlicense", "CC0-1.0", "BSL-1.0", "Apache-2.0 WITH LLVM-exception",
+        "MIT",
+        "Apache-2.0",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "MPL-2.0",
+        "ISC",
+        "Zlib",
+        "0BSD",
+        "Unicode-3.0",
+        "Unlicense",
+        "CC0-1.0",
+        "BSL-1.0",
+        "Apache-2.0 WITH LLVM-exception",
         "CDLA-Permissive-2.0",
     ];
     let output = Command::new(env!("CARGO"))
@@ -145,9 +168,11 @@ fn every_dependency_may_be_used() {
         let name = package["name"].as_str().unwrap();
         let license = package["license"].as_str().unwrap_or_default();
         // One of the alternatives is enough; of parts joined by AND, all are needed.
-        let fine = license.replace(['(', ')'], "").replace('/', " OR ").split(" OR ").any(|choice| {
-            choice.split(" AND ").all(|part| allowed.contains(&part.trim()))
-        });
+        let fine = license
+            .replace(['(', ')'], "")
+            .replace('/', " OR ")
+            .split(" OR ")
+            .any(|choice| choice.split(" AND ").all(|part| allowed.contains(&part.trim())));
         assert!(fine, "{name}: {license:?}");
     }
 }

@@ -1,12 +1,12 @@
 //! What clients do: one workload a file, and the list of them.
 //!
 //! A workload says what is asked, at its own pace, what is read back at the end, from every node,
-//! and which checkers judge it. It knows the cluster only as [`Params`](schism_core::workload::Params),
-//! and all chance comes from the generator of the run's seed that it is handed. The runner adds the
-//! time limit and the nemesis.
+//! and which checkers judge it. It knows the cluster only as
+//! [`Params`](schism_core::workload::Params), and all chance comes from the generator of the run's
+//! seed that it is handed. The runner adds the time limit and the nemesis.
 //!
-//! Some remember what their generator has used, such as which keys, so that their final generator can
-//! ask for exactly that: both have to come from the same value, or a clone of it.
+//! Some remember what their generator has used, such as which keys, so that their final generator
+//! can ask for exactly that: both have to come from the same value, or a clone of it.
 //!
 //! ```
 //! use schism_core::workload::Workload;
@@ -55,4 +55,36 @@ pub fn list() -> Vec<(&'static str, &'static str)> {
 fn entry<W: Workload + Default>() -> (&'static str, &'static str) {
     let workload = W::default();
     (workload.name(), workload.about())
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::testing::{calls, params};
+    use schism_core::workload::Workload;
+    use std::collections::BTreeSet;
+
+    fn one_seed_is_one_run<W: Workload + Default>() {
+        let of_seed = |seed| calls(&W::default(), &params(), seed);
+        assert!(of_seed(5).len() > 100);
+        assert_eq!(of_seed(5), of_seed(5), "{}", W::default().name());
+    }
+
+    #[test]
+    fn one_seed_is_one_run_of_every_workload() {
+        one_seed_is_one_run::<super::Register>();
+        one_seed_is_one_run::<super::Set>();
+        one_seed_is_one_run::<super::ListAppend>();
+        one_seed_is_one_run::<super::TotalOrder>();
+        one_seed_is_one_run::<super::Consensus>();
+        one_seed_is_one_run::<super::LeaderElection<false>>();
+        one_seed_is_one_run::<super::CoordinatedAttack>();
+    }
+
+    #[test]
+    fn names_differ_and_every_line_says_something() {
+        let list = super::list();
+        let names: BTreeSet<&str> = list.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names.len(), list.len());
+        assert!(list.iter().all(|(_, about)| (10..=80).contains(&about.len())));
+    }
 }

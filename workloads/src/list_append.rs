@@ -2,10 +2,12 @@
 //!
 //! Every element is appended once, so a read shows which appends it has seen, and in which order. A
 //! list takes a bounded number of appends and then makes room for a new one: lists stay short, and
-//! dependencies dense. Some lists are chosen far more often than others.
+//! dependencies dense. Some lists are chosen far more often than others. At the end every node is
+//! asked for every list that was used.
 
-use crate::common::{from_every_node, general, modest, paced, some_ok};
-use schism_checkers::list_append::ListAppend as Checker_;
+use crate::common::{general, keys, modest, paced, read_back, some_ok};
+use crate::used::{Used, noting};
+use schism_checkers::list_append::ListAppend as ListAppendChecker;
 use schism_core::api::Key;
 use schism_core::api::list_append::{ListAppend as Api, Mop, Txn};
 use schism_core::checker::Checker;
@@ -15,8 +17,10 @@ use schism_core::rng::Rng;
 use schism_core::workload::{Params, Workload};
 
 /// Transactions over lists.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ListAppend;
+#[derive(Clone, Debug, Default)]
+pub struct ListAppend {
+    lists: Used,
+}
 
 /// A list takes so many appends.
 const APPENDS_PER_LIST: i64 = 64;
@@ -56,13 +60,16 @@ fn next_txn(progress: &mut Progress, rng: &mut Rng) -> Txn {
         .collect()
 }
 
-/// No run can have used more lists than this.
-fn lists_at_most(params: &Params) -> i64 {
-    let mops = (params.rate * params.time_limit.as_secs_f64() * 1.1 + 100.0) * LONGEST as f64;
-    let keys = i64::try_from(params.keys).unwrap_or(i64::MAX);
-    #[allow(clippy::cast_possible_truncation, reason = "far below 2^63")]
-    let filled = mops as i64 / APPENDS_PER_LIST;
-    keys + filled
+fn list_of(mop: &Mop) -> Option<i64> {
+    match mop {
+        Mop::Append(Key::Int(list), _) | Mop::Read(Key::Int(list), _) => Some(*list),
+        _ => None,
+    }
+}
+
+/// A transaction for each list, which reads it.
+fn reads(lists: &[i64]) -> Vec<Txn> {
+    lists.iter().map(|list| vec![Mop::Read(Key::Int(*list), None)]).collect()
 }
 
 impl Workload for ListAppend {
@@ -77,31 +84,27 @@ impl Workload for ListAppend {
     }
 
     fn generator(&self, params: &Params, rng: &Rng) -> Gen<Api> {
-        let keys = i64::try_from(params.keys).unwrap_or(i64::MAX);
+        let keys = keys(params);
         let start = Progress {
             elements: 0,
             lists: (0..keys).map(|list| (list, 0)).collect(),
             next_list: keys,
         };
-        let calls = from_fn(rng.fork("calls"), start, |progress, rng, _, _| {
-            Some(next_txn(progress, rng))
+        let calls =
+            from_fn(rng.fork("calls"), start, |progress, rng, _, _| Some(next_txn(progress, rng)));
+        let lists = self.lists.clone();
+        let noted = noting(calls, move |txn: &Txn| {
+            txn.iter().filter_map(list_of).for_each(|list| lists.note(list));
         });
-        paced(calls, params, rng)
+        paced(noted, params, rng)
     }
 
-    fn final_generator(&self, params: &Params, rng: &Rng) -> Option<Gen<Api>> {
-        let lists = lists_at_most(params);
-        let rng = rng.clone();
-        Some(from_every_node(params, move |_| {
-            from_fn(rng.clone(), 0, move |next, _, _, _| {
-                *next += 1;
-                (*next <= lists).then(|| vec![Mop::Read(Key::Int(*next - 1), None)])
-            })
-        }))
+    fn final_generator(&self, params: &Params, _: &Rng) -> Option<Gen<Api>> {
+        Some(read_back(params, reads(&self.lists.all())))
     }
 
     fn checkers(&self, _: &Params) -> Vec<Box<dyn Checker<Api>>> {
-        let mut checkers: Vec<Box<dyn Checker<Api>>> = vec![Box::new(Checker_::default())];
+        let mut checkers: Vec<Box<dyn Checker<Api>>> = vec![Box::new(ListAppendChecker::default())];
         checkers.extend(general());
         checkers
     }
@@ -110,3 +113,6 @@ impl Workload for ListAppend {
         vec![some_ok("txn", modest(params, 1.0))]
     }
 }
+
+#[cfg(test)]
+mod tests;

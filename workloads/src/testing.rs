@@ -2,11 +2,11 @@
 //! that fail and stay indeterminate, then the final one, then the verdict.
 
 use schism_checkers::judge;
-use schism_core::checker::Finding;
 use schism_core::api::Api;
+use schism_core::checker::Finding;
 use schism_core::event::{Body, Event};
+use schism_core::generator::GenExt as _;
 use schism_core::generator::simulate::{Request, Simulation, Trace};
-use schism_core::generator::{Act, Context, Emit, GenExt as _, Generator, Next, Thread};
 use schism_core::history::History;
 use schism_core::op::{Op, Outcome};
 use schism_core::record::RunFacts;
@@ -124,7 +124,8 @@ fn answer<A: Api>(
     chance: &mut Rng,
 ) -> (Duration, Outcome<A::Reply>) {
     let latency = chance.around(Duration::from_millis(3));
-    let (node, time) = (request.thread % params.serving_nodes, since + request.time.since(Nanos::ZERO));
+    let (node, time) =
+        (request.thread % params.serving_nodes, since + request.time.since(Nanos::ZERO));
     let fate = if network == Network::Perfect { 9 } else { chance.below(10) };
     let outcome = match fate {
         0 if chance.chance(0.5) => Outcome::Fail("no connection".into()),
@@ -167,7 +168,11 @@ pub(crate) fn assert_all_nodes_read<A: Api>(ran: &Ran<A>, calls: &[A::Call]) {
 }
 
 /// Calls that a generator makes when every thread is always free, in order.
-pub(crate) fn calls<W: Workload>(workload: &W, params: &Params, seed: u64) -> Vec<<W::Api as Api>::Call> {
+pub(crate) fn calls<W: Workload>(
+    workload: &W,
+    params: &Params,
+    seed: u64,
+) -> Vec<<W::Api as Api>::Call> {
     let store = |_: usize, _: Nanos, _: &<W::Api as Api>::Call| None;
     let ran = run(workload, params, seed, Network::Perfect, store);
     let from = ran.facts.final_phase_at.unwrap();

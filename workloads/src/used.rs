@@ -1,5 +1,8 @@
 //! What a run has used so far, for whoever reads it back.
 
+use schism_core::api::Api;
+use schism_core::event::Event;
+use schism_core::generator::{Act, Context, Emit, Gen, Generator, Next, Thread};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -18,5 +21,33 @@ impl Used {
     /// All of them, ascending.
     pub(crate) fn all(&self) -> Vec<i64> {
         self.0.borrow().iter().copied().collect()
+    }
+}
+
+/// `part`, and `note` is told each call that is committed.
+pub(crate) fn noting<A: Api>(part: Gen<A>, note: impl Fn(&A::Call) + 'static) -> Gen<A> {
+    Box::new(Noting { part, note })
+}
+
+struct Noting<A: Api, F> {
+    part: Gen<A>,
+    note: F,
+}
+
+impl<A: Api, F: Fn(&A::Call)> Generator<A> for Noting<A, F> {
+    fn peek(&self, context: &Context<'_>) -> Next<A> {
+        self.part.peek(context)
+    }
+
+    fn take(&mut self, context: &Context<'_>) -> Emit<A> {
+        let emit = self.part.take(context);
+        if let Act::Call(call) = &emit.act {
+            (self.note)(call);
+        }
+        emit
+    }
+
+    fn update(&mut self, context: &Context<'_>, thread: Thread, event: &Event<A>) {
+        self.part.update(context, thread, event);
     }
 }

@@ -10,6 +10,7 @@ use schism_core::api::register::{Register, RegisterOp};
 use schism_core::history::History;
 use schism_core::op::Op;
 use schism_core::record::{FaultWindow, RunFacts};
+use std::collections::HashMap;
 
 /// Two writes that split brain explains, with the fault that made it.
 pub(crate) struct SplitBrain<'a> {
@@ -25,16 +26,19 @@ pub(crate) fn find<'a>(
     run: &'a RunFacts,
 ) -> Option<SplitBrain<'a>> {
     let node = first.node.as_deref()?;
-    let fault_of = |op: &Op<Register>| {
-        let acknowledged = op.reply().and(op.completed)?.time;
+    let acknowledged = first.reply().and(first.completed)?.time;
+    let mut turns: HashMap<(u32, &str), bool> = HashMap::new();
+    let mut fault_of = |op: &'a Op<Register>| {
+        let at = op.reply().and(op.completed)?.time;
         let partner = op.node.as_deref()?;
-        run.faults_during(acknowledged, acknowledged).find(|fault| {
-            first.completed.is_some_and(|at| fault.overlaps(at.time, at.time))
+        run.faults_during(at, at).find(|fault| {
+            fault.overlaps(acknowledged, acknowledged)
                 && kept_apart(fault, node, partner)
-                && took_turns(history, fault, node, partner)
+                && *turns
+                    .entry((fault.fault, partner))
+                    .or_insert_with(|| took_turns(history, fault, node, partner))
         })
     };
-    first.reply()?;
     let mut others: Vec<&Op<Register>> =
         others.iter().copied().filter(|op| op.node.as_deref() != Some(node)).collect();
     others.sort_unstable_by_key(|op| std::cmp::Reverse(op.returned()));

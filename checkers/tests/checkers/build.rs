@@ -38,7 +38,12 @@ impl<A: Api> Did<A> {
 }
 
 /// It succeeded. The span is in milliseconds.
-pub(crate) fn ok<A: Api>(node: &'static str, span: Range<u64>, call: A::Call, reply: A::Reply) -> Did<A> {
+pub(crate) fn ok<A: Api>(
+    node: &'static str,
+    span: Range<u64>,
+    call: A::Call,
+    reply: A::Reply,
+) -> Did<A> {
     did(node, span, call, Outcome::Ok(reply))
 }
 

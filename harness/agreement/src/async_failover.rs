@@ -448,7 +448,7 @@ impl AsyncFailover {
 }
 
 fn not_primary() -> Response {
-    Response::Fail { error: "not primary, and knows none".to_owned() }
+    Response::Fail { error: "not primary, and reaches none".to_owned() }
 }
 
 impl Service for AsyncFailover {
@@ -481,7 +481,7 @@ impl Service for AsyncFailover {
             Role::Secondary { primary: Some(primary), heard, .. } => {
                 let name = self.name(*primary);
                 let says = format!("follows {name} in term {term}, {changes} changes");
-                (heard.elapsed() < STALE, false, says)
+                (heard.elapsed() < STALE && self.peers.connected(*primary), false, says)
             }
             Role::Secondary { primary: None, .. } => {
                 (false, false, format!("knows no primary in term {term}, {changes} changes"))

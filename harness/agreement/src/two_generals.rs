@@ -15,7 +15,7 @@
 //! lossy link really loses them. Dawn comes late enough for every message to be sent as often as it
 //! may be, so that without loss both attack.
 //!
-//! A general who proposes 0 stays and acknowledges nothing. B, who has proposed but hears nothing for
+//! A general who proposes 0 before it hears an order stays, and acknowledges nothing. B, who has proposed but hears nothing for
 //! a second, stays. Both take part from memory; one that was killed stays out of what had begun.
 //!
 //! To see it: `schism test two-generals --workload consensus --faults loss`.
@@ -105,7 +105,8 @@ impl TwoGenerals {
         if !(STAY..=ATTACK).contains(&value) {
             return Err(format!("a general proposes 1 (attack) or 0 (stay), not {value}"));
         }
-        if !self.decisions.takes_part(instance) {
+        // Once it has acknowledged the order, a general is bound by it.
+        if !self.decisions.takes_part(instance) || self.heard.borrow().contains_key(&instance) {
             return Ok(());
         }
         if value == STAY {

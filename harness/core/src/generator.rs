@@ -3,9 +3,9 @@
 //! A generator is a pure description that is asked in three steps. [`Generator::peek`] says what
 //! would come next and changes nothing; [`Generator::take`] commits exactly that; and
 //! [`Generator::update`] sees every invocation and completion. The split lets a combinator compare
-//! what its parts would do (`any` takes the soonest) and commit only the one it chooses; Jepsen gets
-//! the same by returning a new generator and sometimes discarding it. Chance is drawn on a clone in
-//! `peek` and for good in `take`, so both answer alike.
+//! what its parts would do (`any` takes the soonest) and commit only the one it chooses; Jepsen
+//! gets the same by returning a new generator and sometimes discarding it. Chance is drawn on a
+//! clone in `peek` and for good in `take`, so both answer alike.
 //!
 //! The combinators are in the modules below, one idea a file; [`GenExt`] gives them to [`Gen`] as
 //! methods. Their meaning is that of the combinators of Jepsen's `jepsen.generator`. Two rules hold
@@ -104,8 +104,8 @@ pub trait Generator<A: Api> {
     fn peek(&self, context: &Context<'_>) -> Next<A>;
 
     /// Commits what [`Generator::peek`] answers to this context, and returns it. Called only after
-    /// that was [`Next::Op`], with nothing in between: a combinator may rely on what its last `peek`
-    /// chose.
+    /// that was [`Next::Op`], with nothing in between: a combinator may rely on what its last
+    /// `peek` chose.
     fn take(&mut self, context: &Context<'_>) -> Emit<A>;
 
     /// Sees an invocation or completion, of whatever generator. The context is the one after it:

@@ -11,7 +11,7 @@ use crate::service::Served;
 use crate::types::LogId;
 use openraft::error::Fatal;
 use schism_core::rng::Rng;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -22,21 +22,24 @@ use tokio::time::{Instant, sleep, sleep_until};
 pub(crate) struct Contact {
     last: Mutex<Instant>,
     quorum: AtomicBool,
+    committed: AtomicU64,
 }
 
 impl Contact {
     pub(crate) fn now() -> Self {
-        Self { last: Mutex::new(Instant::now()), quorum: AtomicBool::new(false) }
+        let last = Mutex::new(Instant::now());
+        Self { last, quorum: AtomicBool::new(false), committed: AtomicU64::new(0) }
     }
 
     pub(crate) fn touch(&self) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// A leader was heard, and said whether it hears a quorum.
-    pub(crate) fn hear_leader(&self, quorum: bool) {
+    /// A leader was heard, and said whether it hears a quorum, and how far the log is committed.
+    pub(crate) fn hear_leader(&self, quorum: bool, committed: Option<LogId>) {
         self.touch();
         self.quorum.store(quorum, Ordering::Relaxed);
+        self.committed.fetch_max(committed.map_or(0, |id| id.index), Ordering::Relaxed);
     }
 
     pub(crate) fn last(&self) -> Instant {
@@ -46,6 +49,11 @@ impl Contact {
     /// Did the leader hear a quorum, when it was last heard?
     pub(crate) fn leader_has_quorum(&self) -> bool {
         self.quorum.load(Ordering::Relaxed)
+    }
+
+    /// The last entry that a leader is known to have committed; 0 for none.
+    pub(crate) fn committed(&self) -> u64 {
+        self.committed.load(Ordering::Relaxed)
     }
 }
 

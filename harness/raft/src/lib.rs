@@ -1,9 +1,9 @@
 //! Raft as a system under test: `schism node raft`.
 //!
 //! The consensus is the `openraft` crate's; what is here is everything around it that has to be
-//! right as well: a log that is on disk before it is acknowledged ([`store`]), peer RPC that finds
-//! its way back after a cut ([`link`]), election timers with a pre-vote ([`election`]), and answers
-//! to clients that never call an operation failed that may have happened ([`service`]).
+//! right as well: a log that is on disk before it is acknowledged (`store`), peer RPC that finds
+//! its way back after a cut (`link`), election timers with a pre-vote ([`election`]), and answers
+//! to clients that never call an operation failed that may have happened (`service`).
 //!
 //! It is the correct answer to the chapter's question, so a run against it has to be valid under
 //! every fault that leaves disks intact. It refuses to guess: a log that is corrupt in the middle

@@ -19,14 +19,8 @@ pub(crate) const OPTIONS: &[ProtocolOption] = &[
         name: "reads",
         about: "linearizable, or local: whatever the asked node has applied (linearizable)",
     },
-    ProtocolOption {
-        name: "snapshot_every",
-        about: "log entries between snapshots (5000)",
-    },
-    ProtocolOption {
-        name: "members",
-        about: "the first so many nodes found the cluster (all)",
-    },
+    ProtocolOption { name: "snapshot_every", about: "log entries between snapshots (5000)" },
+    ProtocolOption { name: "members", about: "the first so many nodes found the cluster (all)" },
 ];
 
 /// Where reads are answered from.
@@ -99,7 +93,6 @@ impl Options {
 mod tests {
     use super::{Options, Reads};
     use schism_agreement::host::NodeConfig;
-use schism_agreement::protocol::ProtocolOption;
     use std::net::{IpAddr, Ipv4Addr};
 
     fn read(options: &[(&str, &str)]) -> anyhow::Result<Options> {

@@ -60,15 +60,18 @@ async fn converse(stream: TcpStream, served: Arc<Served>) -> std::io::Result<()>
 async fn answer(served: &Arc<Served>, request: PeerRequest) -> PeerResponse {
     let raft = &served.raft;
     match request {
-        PeerRequest::Append { rpc, quorum } => match raft.append_entries(rpc).await {
-            Ok(response) => {
-                if !matches!(response, AppendEntriesResponse::HigherVote(_)) {
-                    served.contact.hear_leader(quorum);
+        PeerRequest::Append { rpc, quorum } => {
+            let committed = rpc.leader_commit;
+            match raft.append_entries(rpc).await {
+                Ok(response) => {
+                    if !matches!(response, AppendEntriesResponse::HigherVote(_)) {
+                        served.contact.hear_leader(quorum, committed);
+                    }
+                    PeerResponse::Append(response)
                 }
-                PeerResponse::Append(response)
+                Err(error) => PeerResponse::Failed(error.to_string()),
             }
-            Err(error) => PeerResponse::Failed(error.to_string()),
-        },
+        }
         PeerRequest::Vote(rpc) => match raft.vote(rpc).await {
             Ok(response) => {
                 if response.vote_granted {
@@ -79,11 +82,13 @@ async fn answer(served: &Arc<Served>, request: PeerRequest) -> PeerResponse {
             Err(error) => PeerResponse::Failed(error.to_string()),
         },
         PeerRequest::Snapshot { vote, meta, state } => {
+            let last = meta.last_log_id;
             let snapshot = Snapshot { meta, snapshot: Box::new(state) };
             match raft.install_full_snapshot(vote, snapshot).await {
                 Ok(response) => {
                     if response.vote == vote {
-                        served.contact.touch();
+                        // How far the leader is by now, its next append says: not ready before.
+                        served.contact.hear_leader(false, last);
                     }
                     PeerResponse::Snapshot(response)
                 }

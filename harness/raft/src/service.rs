@@ -31,8 +31,6 @@ const BUDGET: Duration = Duration::from_millis(1_400);
 const FORWARD: Duration = Duration::from_millis(1_200);
 /// How long a call waits for an election to end.
 const LEADERLESS: Duration = Duration::from_millis(500);
-/// A node that is further behind its own log than this isn't ready.
-const NEAR: u64 = 100;
 
 /// A running node.
 pub(crate) struct Served {
@@ -187,9 +185,7 @@ impl Served {
 
     /// Does this node hold itself for the leader?
     pub(crate) fn leads(&self) -> bool {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow();
-        metrics.state.is_leader() && metrics.current_leader == Some(self.me)
+        self.leadership_now().1
     }
 
     /// As a leader: has it heard from a quorum lately?
@@ -216,17 +212,17 @@ impl Served {
     }
 
     fn observe(&self) -> Reply {
-        let leader = self.leads_since();
+        let (term, leader) = self.leadership_now();
         let mut reign = self.reign.lock().unwrap_or_else(PoisonError::into_inner);
         // A node leads a term without interruption, or not at all: a new term is a new reign.
-        if leader.1 && leader.0 > reign.term {
-            *reign = Reign { count: reign.count + 1, term: leader.0 };
+        if leader && term > reign.term {
+            *reign = Reign { count: reign.count + 1, term };
         }
-        Reply { term: leader.0, leader: leader.1, reign: reign.count, boot: self.boot }
+        Reply { term, leader, reign: reign.count, boot: self.boot }
     }
 
     /// The term, and whether this node leads it, from one sample.
-    fn leads_since(&self) -> (u64, bool) {
+    fn leadership_now(&self) -> (u64, bool) {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow();
         let leads = metrics.state.is_leader() && metrics.current_leader == Some(self.me);
@@ -241,7 +237,13 @@ impl Served {
         let heard = self.contact.last().elapsed() < 2 * self.options.election;
         let quorum = if leader { self.has_quorum() } else { self.contact.leader_has_quorum() };
         let connected = heard || leader;
-        let near = applied + NEAR >= metrics.last_log_index.unwrap_or(0);
+        // A leader has applied all that is committed once it has applied an entry of its own term;
+        // a follower, what the leader has told it.
+        let near = if leader {
+            metrics.last_applied.is_some_and(|id| id.leader_id.term == term)
+        } else {
+            applied >= self.contact.committed()
+        };
         let role = match metrics.current_leader {
             _ if leader && quorum => "leader".to_owned(),
             _ if leader => "leader without a quorum".to_owned(),

@@ -26,7 +26,7 @@ pub(crate) fn open(data: &Path, trace: Trace) -> anyhow::Result<(LogStore, Machi
     let saved = SavedUpTo::default();
     let machine = MachineStore::open(data, saved.clone(), trace)?;
     let log = LogStore::open(data, saved, trace)?;
-    let (purged, snapshot) = (log.purged(), machine.snapshot_id());
+    let (purged, snapshot) = (log.purged(), machine.applied());
     // Entries are dropped only when a snapshot holds what they did. If it doesn't, they are lost,
     // and a node that started without them would forget what it had acknowledged.
     ensure!(

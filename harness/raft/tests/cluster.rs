@@ -2,10 +2,10 @@
 //! stopping one drops all that it had in memory, as killing its process would.
 
 use schism_agreement::host::NodeConfig;
-use schism_core::wire::{CLIENT_PORT, NodeStatus};
+use schism_core::wire::{CLIENT_PORT, NodeStatus, PEER_PORT};
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -17,6 +17,8 @@ struct Cluster {
     options: Vec<(&'static str, &'static str)>,
     data: TempDir,
     nodes: Vec<Option<Running>>,
+    /// Where the nodes find each other, if not at their own addresses.
+    by_way_of: Option<u8>,
 }
 
 struct Running {
@@ -27,19 +29,32 @@ struct Running {
 impl Cluster {
     /// Nodes on 127.77.`prefix`.1 upwards; each test has a prefix of its own.
     fn start(prefix: u8, size: u8, options: &[(&'static str, &'static str)]) -> Self {
-        let nodes = (0..size).map(|_| None).collect();
-        let data = tempfile::tempdir().unwrap();
-        let mut cluster = Self { prefix, options: options.to_vec(), data, nodes };
+        let mut cluster = Self::empty(prefix, size, options);
         (0..cluster.nodes.len()).for_each(|node| cluster.restart(node));
         cluster
     }
 
+    fn empty(prefix: u8, size: u8, options: &[(&'static str, &'static str)]) -> Self {
+        let nodes = (0..size).map(|_| None).collect();
+        let data = tempfile::tempdir().unwrap();
+        Self { prefix, options: options.to_vec(), data, nodes, by_way_of: None }
+    }
+
     fn ip(&self, node: usize) -> IpAddr {
-        Ipv4Addr::new(127, 77, self.prefix, u8::try_from(node + 1).unwrap()).into()
+        self.ip_in(self.prefix, node)
+    }
+
+    fn ip_in(&self, prefix: u8, node: usize) -> IpAddr {
+        assert!(node < self.nodes.len());
+        Ipv4Addr::new(127, 77, prefix, u8::try_from(node + 1).unwrap()).into()
     }
 
     fn restart(&mut self, node: usize) {
-        let names = (0..self.nodes.len()).map(|node| (format!("n{}", node + 1), self.ip(node)));
+        let ip = |other| match self.by_way_of {
+            Some(prefix) if other != node => self.ip_in(prefix, other),
+            _ => self.ip(other),
+        };
+        let names = (0..self.nodes.len()).map(|other| (format!("n{}", other + 1), ip(other)));
         let config = NodeConfig {
             me: node,
             nodes: names.collect(),
@@ -203,6 +218,17 @@ fn every_api_is_served_by_every_node() {
 }
 
 #[test]
+fn a_single_node_is_a_cluster() {
+    let mut cluster = Cluster::start(11, 1, &[]);
+    cluster.ready();
+    assert_eq!(cluster.ask(0, &write(1, 5))["type"], "ok");
+    cluster.kill(0);
+    cluster.restart(0);
+    cluster.ready();
+    assert_eq!(cluster.insist(0, &read(1)), json!(5));
+}
+
+#[test]
 fn a_cluster_that_was_killed_has_its_data() {
     let mut cluster = Cluster::start(2, 3, &[]);
     cluster.ready();
@@ -345,6 +371,49 @@ fn a_campaign_brings_a_new_term_with_one_leader() {
         (cluster.status(leader).term > term).then_some(())
     });
     cluster.insist(leader, &write(1, 1));
+}
+
+/// Passes on what arrives for `to`, in both directions, each chunk 80 ms late.
+fn slow_link(from: IpAddr, to: IpAddr) {
+    let listener = TcpListener::bind((from, PEER_PORT)).unwrap();
+    let pass = |mut from: TcpStream, mut to: TcpStream| {
+        let mut chunk = [0; 1 << 14];
+        while let Ok(read @ 1..) = from.read(&mut chunk) {
+            thread::sleep(Duration::from_millis(80));
+            if to.write_all(&chunk[..read]).is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown(Shutdown::Both);
+    };
+    thread::spawn(move || {
+        for near in listener.incoming() {
+            let near = near.unwrap();
+            let Ok(far) = TcpStream::connect((to, PEER_PORT)) else { continue };
+            let back = (far.try_clone().unwrap(), near.try_clone().unwrap());
+            thread::spawn(move || pass(near, far));
+            thread::spawn(move || pass(back.0, back.1));
+        }
+    });
+}
+
+/// openraft gives an append one heartbeat interval, which would be 100 ms here.
+#[test]
+fn links_that_take_longer_than_a_heartbeat_are_slow_and_not_useless() {
+    let mut cluster = Cluster::empty(10, 3, &[]);
+    cluster.by_way_of = Some(110);
+    for node in 1..3 {
+        slow_link(cluster.ip_in(110, node), cluster.ip(node));
+    }
+    (0..3).for_each(|node| cluster.restart(node));
+    // The first node founds the cluster, and everybody reaches the others by the slow links.
+    eventually("the first node leads", || (cluster.ready() == 0).then_some(()));
+    let term = cluster.status(0).term;
+    for value in 0..5 {
+        assert_eq!(cluster.ask(0, &write(1, value))["type"], "ok");
+        assert_eq!(cluster.ask(0, &read(1)), json!({"type": "ok", "value": value}));
+    }
+    assert_eq!(cluster.status(0).term, term, "no election was needed");
 }
 
 /// What a writer and the readers of one register share.

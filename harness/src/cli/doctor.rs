@@ -1,6 +1,5 @@
 //! `schism doctor`: what this machine has, what is missing, and the command that installs it.
 
-use super::Failure;
 use crate::{install, registry, sandbox};
 use clap::Args;
 
@@ -12,7 +11,7 @@ pub(super) struct Doctor {
 }
 
 impl Doctor {
-    pub(super) fn run(self) -> Result<u8, Failure> {
+    pub(super) fn run(self) -> u8 {
         let mut healthy = true;
         println!("Environment {}:", self.env);
         match sandbox::allowed() {
@@ -23,13 +22,12 @@ impl Doctor {
             }
         }
         for need in install::of_controller() {
-            match install::find(&need.program) {
-                Some(path) => println!("  ✓ {} ({})", need.program, path.display()),
-                None => {
-                    healthy = false;
-                    let packages = need.debian_packages.join(" ");
-                    println!("  ✗ {} is missing: apt-get install {packages}", need.program);
-                }
+            if let Some(path) = install::find(&need.program) {
+                println!("  ✓ {} ({})", need.program, path.display());
+            } else {
+                healthy = false;
+                let packages = need.debian_packages.join(" ");
+                println!("  ✗ {} is missing: apt-get install {packages}", need.program);
             }
         }
         println!("Systems:");
@@ -49,6 +47,6 @@ impl Doctor {
                 ),
             }
         }
-        Ok(if healthy { 0 } else { 4 })
+        if healthy { 0 } else { 4 }
     }
 }

@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 #[derive(Args)]
-#[command(after_help = "Nodes in network namespaces need no healing: the kernel removed their rules, \
-processes and links together with the controller. The command says so, and lists what was in force.")]
+#[command(
+    after_help = "Nodes in network namespaces need no healing: the kernel removed their rules, \
+processes and links together with the controller. The command says so, and lists what was in force."
+)]
 pub(super) struct Heal {
     /// A run directory, or `latest`
     #[arg(default_value = "latest")]

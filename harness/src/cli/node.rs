@@ -51,8 +51,9 @@ impl Node {
         let nodes: Vec<(String, IpAddr)> = nodes.collect::<Result<_, _>>()?;
         anyhow::ensure!(self.me < nodes.len(), "--me {}: there are {} nodes", self.me, nodes.len());
         let options = self.options.iter().map(|option| {
-            let (name, value) =
-                option.split_once('=').with_context(|| format!("{option:?}: expected name=value"))?;
+            let (name, value) = option
+                .split_once('=')
+                .with_context(|| format!("{option:?}: expected name=value"))?;
             anyhow::Ok((name.to_owned(), value.to_owned()))
         });
         Ok(NodeConfig {

@@ -41,8 +41,10 @@ impl Report {
 }
 
 #[derive(Args)]
-#[command(after_help = "The same options and the same seed: the same operations and the same faults \
-at the same times, as far as the system lets itself be timed.")]
+#[command(
+    after_help = "The same options and the same seed: the same operations and the same faults \
+at the same times, as far as the system lets itself be timed."
+)]
 pub(super) struct Replay {
     /// A run directory, or `latest`
     #[arg(default_value = "latest")]
@@ -59,8 +61,7 @@ impl Replay {
         let words = record.arguments();
         eprintln!("schism {}", words.join(" "));
         let program = std::env::current_exe().context("cannot find this program")?;
-        let status =
-            Command::new(program).args(words).arg("--store").arg(&self.store).status()?;
+        let status = Command::new(program).args(words).arg("--store").arg(&self.store).status()?;
         Ok(u8::try_from(status.code().unwrap_or(4)).unwrap_or(4))
     }
 }

@@ -80,7 +80,7 @@ pub(super) struct Test {
     /// Where runs are kept
     #[arg(long, default_value = "runs", value_name = "DIR")]
     store: PathBuf,
-    /// Also write the JUnit result here
+    /// Also write the result here, as XML for CI
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
     /// Install what the controller and the system lack, with apt where it may
@@ -99,7 +99,8 @@ pub(super) struct Test {
 
 impl Test {
     pub(super) fn run(self) -> Result<u8, Failure> {
-        let entry = registry::find(&self.system, self.workload.as_deref()).map_err(Failure::usage)?;
+        let entry =
+            registry::find(&self.system, self.workload.as_deref()).map_err(Failure::usage)?;
         let mut record = self.resolve(&entry).map_err(Failure::Usage)?;
         if self.dry_run {
             print!("{}", super::list::dry_run(&record).map_err(Failure::Usage)?);
@@ -136,7 +137,8 @@ impl Test {
         let keys = self.keys.unwrap_or(defaults.keys);
         ensure!(keys > 0, "--keys 0: expected at least one key");
         let options = parse_options(&self.options)?;
-        let time_limit = seconds("--time-limit", self.time_limit.as_deref(), defaults.time_limit_secs)?;
+        let time_limit =
+            seconds("--time-limit", self.time_limit.as_deref(), defaults.time_limit_secs)?;
         let record = TestRecord {
             schism: env!("CARGO_PKG_VERSION").to_owned(),
             system: entry.system.to_owned(),
@@ -251,7 +253,8 @@ fn progress_bar(record: &TestRecord) -> ProgressBar {
         record.system, record.workload
     );
     bar.set_style(
-        ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        ProgressStyle::with_template(&template)
+            .unwrap_or_else(|_| ProgressStyle::default_spinner()),
     );
     bar
 }
@@ -285,7 +288,10 @@ fn node_names(given: Option<&str>, entry: &Entry) -> anyhow::Result<Vec<String>>
     for (position, name) in names.iter().enumerate() {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
         ensure!(
-            !name.is_empty() && name.len() <= 63 && name.chars().all(plain) && !name.starts_with('-'),
+            !name.is_empty()
+                && name.len() <= 63
+                && name.chars().all(plain)
+                && !name.starts_with('-'),
             "--nodes: {name:?} is no host name; expected a number, or names like n1,n2,n3"
         );
         ensure!(!names[..position].contains(name), "--nodes: {name:?} occurs twice");

@@ -159,10 +159,8 @@ fn connect(nodes: &[Place]) -> anyhow::Result<()> {
     }
     finish(batch(&hub, None)?)?;
     let node_scripts = (1u8..).zip(nodes).map(|(host, place)| {
-        let script = format!(
-            "link set lo up\naddr add {}/24 dev eth0\nlink set eth0 up\n",
-            address(host)
-        );
+        let script =
+            format!("link set lo up\naddr add {}/24 dev eth0\nlink set eth0 up\n", address(host));
         batch(&script, Some(&place.ns))
     });
     // All started before the first is waited for.
@@ -177,9 +175,9 @@ fn batch(script: &str, ns: Option<&Arc<OwnedFd>>) -> anyhow::Result<Child> {
     if let Some(ns) = ns {
         spawn::enter_network(&mut command, ns.clone());
     }
-    let mut child = command.spawn().context(
-        "cannot start `ip`; on Debian: apt-get install iproute2 (or give --install)",
-    )?;
+    let mut child = command
+        .spawn()
+        .context("cannot start `ip`; on Debian: apt-get install iproute2 (or give --install)")?;
     child.stdin.take().context("no pipe to `ip`")?.write_all(script.as_bytes())?;
     Ok(child)
 }
@@ -223,9 +221,8 @@ impl Environment for Netns {
             .stdout(log.try_clone()?)
             .stderr(log);
         spawn::become_node(&mut command, place.ns.clone(), &place.hosts)?;
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot start {program} on {}", place.name))?;
+        let child =
+            command.spawn().with_context(|| format!("cannot start {program} on {}", place.name))?;
         *place.process.borrow_mut() = Some(child);
         Ok(())
     }
@@ -268,10 +265,10 @@ impl Environment for Netns {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         spawn::enter_network(&mut process, place.ns.clone());
-        let mut child = tokio::process::Command::from(process)
-            .kill_on_drop(true)
-            .spawn()
-            .with_context(|| format!("cannot start {program}; `schism doctor` says what is missing"))?;
+        let mut child =
+            tokio::process::Command::from(process).kill_on_drop(true).spawn().with_context(
+                || format!("cannot start {program}; `schism doctor` says what is missing"),
+            )?;
         if let (Some(text), Some(mut pipe)) = (&command.stdin, child.stdin.take()) {
             tokio::io::AsyncWriteExt::write_all(&mut pipe, text.as_bytes()).await?;
         }

@@ -46,15 +46,13 @@ async fn look<S: System, E: Environment>(
     in_force: bool,
 ) -> Seen {
     let mut checks: Vec<(Option<bool>, String)> = Vec::new();
-    let mut cut = Vec::new();
+    let (mut cut, mut shaped) = (Vec::new(), Vec::new());
     for action in &active.plan.inject {
         match action {
             Action::Cut { node, from } => cut.extend(from.iter().map(|from| (*from, *node))),
-            Action::Shape { node, from, link } => {
-                checks.push(shaped(runner, active, *node, from, *link, in_force).await);
-            }
+            Action::Shape { node, from, link } => shaped.push((*node, from.as_slice(), *link)),
             Action::Kill { node } | Action::Pause { node } => {
-                checks.push(process(runner, active, action, *node, in_force).await);
+                checks.push(process(runner, active, action, *node, in_force));
             }
             Action::Uncut { .. }
             | Action::Unshape { .. }
@@ -64,6 +62,9 @@ async fn look<S: System, E: Environment>(
     }
     if !cut.is_empty() {
         checks.push(cut_links(runner, active, &cut, in_force).await);
+    }
+    if !shaped.is_empty() {
+        checks.extend(shaped_links(runner, active, &shaped, in_force).await);
     }
     let ok = checks.iter().filter_map(|(ok, _)| *ok).reduce(|all, one| all && one);
     Seen { ok, evidence: checks.into_iter().map(|(_, sentence)| sentence).collect() }
@@ -97,11 +98,10 @@ async fn cut_links<S: System, E: Environment>(
         return (None, "other faults are at work on the same links".to_owned());
     }
     // The control: if no datagram gets anywhere, silence on the cut links shows nothing.
-    let control = runner
-        .cluster
-        .ids()
-        .flat_map(|from| runner.cluster.ids().map(move |to| (from, to)))
-        .find(|link| link.0 != link.1 && !links.contains(link) && !disturbed(runner, active, *link));
+    let control =
+        runner.cluster.ids().flat_map(|from| runner.cluster.ids().map(move |to| (from, to))).find(
+            |link| link.0 != link.1 && !links.contains(link) && !disturbed(runner, active, *link),
+        );
     let mut all = clear.clone();
     all.extend(control);
     let arrived = match runner.environment.probe(&all, PROBES, PROBE_WAIT).await {
@@ -116,57 +116,69 @@ async fn cut_links<S: System, E: Environment>(
         }
         _ => String::new(),
     };
-    let sentence = format!(
-        "{carrying} of {} cut links carried a datagram{control_words}",
-        clear.len()
-    );
-    let control_works = arrived.get(clear.len()).is_none_or(|times| !times.is_empty());
+    let sentence =
+        format!("{carrying} of {} cut links carried a datagram{control_words}", clear.len());
+    let probe_works = arrived.get(clear.len()).is_none_or(|times| !times.is_empty());
     if in_force {
-        (Some(carrying == 0 && control_works), sentence)
+        (Some(carrying == 0 && probe_works), sentence)
     } else {
         (Some(carrying == clear.len()), sentence.replace("cut links", "healed links"))
     }
 }
 
-async fn shaped<S: System, E: Environment>(
+/// Looks at one link to each node whose links are shaped, at all of them at once.
+async fn shaped_links<S: System, E: Environment>(
     runner: &FaultRunner<'_, S, E>,
     active: &Active,
-    node: NodeId,
-    from: &[NodeId],
-    link: LinkShape,
+    targets: &[(NodeId, &[NodeId], LinkShape)],
     in_force: bool,
-) -> (Option<bool>, String) {
+) -> Vec<(Option<bool>, String)> {
     let name = |node: NodeId| runner.cluster.name(node).clone();
-    let Some(source) = from.iter().copied().find(|from| !disturbed(runner, active, (*from, node)))
-    else {
-        return (None, format!("other faults are at work on every link to {}", name(node)));
+    let (mut links, mut shapes, mut checks) = (Vec::new(), Vec::new(), Vec::new());
+    for (node, from, shape) in targets {
+        let clear = from.iter().find(|from| !disturbed(runner, active, (**from, *node)));
+        if let Some(source) = clear {
+            links.push((*source, *node));
+            shapes.push(*shape);
+        } else {
+            let words = format!("other faults are at work on every link to {}", name(*node));
+            checks.push((None, words));
+        }
+    }
+    let longest = shapes.iter().map(|shape| shape.delay_ms + shape.jitter_ms).fold(0.0, f64::max);
+    let wait = Duration::from_secs_f64(longest / 1000.0) + PROBE_WAIT;
+    let arrived = match runner.environment.probe(&links, SHAPE_PROBES, wait).await {
+        Ok(arrived) => arrived,
+        Err(error) => return vec![(None, format!("the probe failed: {error:#}"))],
     };
-    let longest = Duration::from_secs_f64((link.delay_ms + link.jitter_ms) / 1000.0);
-    let wait = longest + PROBE_WAIT;
-    let arrived = match runner.environment.probe(&[(source, node)], SHAPE_PROBES, wait).await {
-        Ok(mut arrived) => arrived.remove(0),
-        Err(error) => return (None, format!("the probe failed: {error:#}")),
-    };
-    let median = median_ms(arrived);
-    let sentence = format!(
-        "{} → {}: {} of {SHAPE_PROBES} datagrams arrived, the median after {} ms",
-        name(source),
-        name(node),
-        median.1,
-        median.0.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1}")),
-    );
-    let lost = 1.0 - median.1 as f64 / SHAPE_PROBES as f64;
-    let p = link.loss;
-    // Five standard deviations: one honest measurement in millions falls outside.
-    let tolerance = 5.0 * (p * (1.0 - p) / SHAPE_PROBES as f64).sqrt();
-    let as_expected = if in_force {
-        let late = median.0.is_none_or(|ms| ms >= 0.9 * link.delay_ms);
-        let losing = p == 0.0 || (lost - p).abs() <= tolerance;
-        late && losing && (median.0.is_some() || p > 0.5)
-    } else {
-        lost == 0.0 && median.0.is_some_and(|ms| ms < 1.0f64.max(link.delay_ms / 2.0))
-    };
-    (Some(as_expected), sentence)
+    for (((source, node), shape), times) in links.iter().zip(&shapes).zip(arrived) {
+        let (median, count) = median_ms(times);
+        let sentence = format!(
+            "{} → {}: {count} of {SHAPE_PROBES} datagrams arrived, the median after {} ms",
+            name(*source),
+            name(*node),
+            median.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.1}")),
+        );
+        checks.push((Some(as_expected(*shape, median, count, in_force)), sentence));
+    }
+    checks
+}
+
+/// Is this what the shape does to a link, or, once healed, what no shape does?
+fn as_expected(shape: LinkShape, median: Option<f64>, count: usize, in_force: bool) -> bool {
+    let arrived = count as f64 / SHAPE_PROBES as f64;
+    if !in_force {
+        let at_once = median.is_some_and(|ms| ms < 1.0f64.max(shape.delay_ms / 4.0));
+        return count == SHAPE_PROBES && at_once;
+    }
+    // Five standard deviations each, of the median and of the share: one honest measurement in
+    // millions falls outside.
+    let root = (SHAPE_PROBES as f64).sqrt();
+    let least = 0.9 * shape.delay_ms - 5.0 * shape.jitter_ms / root;
+    let late = median.is_none_or(|ms| ms >= least);
+    let spread = 5.0 * (shape.loss * (1.0 - shape.loss)).sqrt() / root;
+    let losing = (1.0 - arrived - shape.loss).abs() <= spread.max(f64::EPSILON);
+    late && losing
 }
 
 /// The median in milliseconds, and how many there were.
@@ -176,7 +188,7 @@ fn median_ms(mut times: Vec<Duration>) -> (Option<f64>, usize) {
     (times.get(count / 2).map(|time| time.as_secs_f64() * 1000.0), count)
 }
 
-async fn process<S: System, E: Environment>(
+fn process<S: System, E: Environment>(
     runner: &FaultRunner<'_, S, E>,
     active: &Active,
     action: &Action,

@@ -94,13 +94,7 @@ impl Generator<Register> for Script {
         self.0.remove(0);
         emit
     }
-    fn update(
-        &mut self,
-        _: &Context<'_>,
-        _: Thread,
-        _: &schism_core::event::Event<Register>,
-    ) {
-    }
+    fn update(&mut self, _: &Context<'_>, _: Thread, _: &schism_core::event::Event<Register>) {}
 }
 
 struct NobodysNemesis;

@@ -7,13 +7,13 @@
 use super::{Configure, SystemOptions};
 use anyhow::Context as _;
 use schism_agreement::protocol::Protocol;
+use schism_core::api::Api;
 use schism_core::api::consensus::Consensus;
 use schism_core::api::leadership::Leadership;
 use schism_core::api::list_append::ListAppend;
 use schism_core::api::log::Log;
 use schism_core::api::register::Register;
 use schism_core::api::set::Set;
-use schism_core::api::Api;
 use schism_core::client::{Client, ClientError};
 use schism_core::cluster::{Cluster, NodeId};
 use schism_core::system::{Launch, Missing, NodeDirs, Serves, System};
@@ -87,9 +87,10 @@ speakers! {
 
 /// What `schism node` can run: the chapter's protocols, and Raft.
 pub fn find(name: &str) -> Option<&'static Protocol> {
-    [&schism_raft::PROTOCOL].into_iter().find(|raft| raft.name == name).or_else(|| {
-        schism_agreement::find(name)
-    })
+    [&schism_raft::PROTOCOL]
+        .into_iter()
+        .find(|raft| raft.name == name)
+        .or_else(|| schism_agreement::find(name))
 }
 
 impl<P: Speaker> Configure for Embedded<P> {
@@ -131,10 +132,8 @@ impl<P: Speaker> System for Embedded<P> {
     }
 
     fn launch(&self, cluster: &Cluster, node: NodeId, dirs: &NodeDirs) -> Launch {
-        let program = std::env::current_exe().map_or_else(
-            |_| "schism".to_owned(),
-            |path| path.to_string_lossy().into_owned(),
-        );
+        let program = std::env::current_exe()
+            .map_or_else(|_| "schism".to_owned(), |path| path.to_string_lossy().into_owned());
         let nodes: Vec<String> =
             cluster.nodes().iter().map(|node| format!("{}={}", node.name, node.ip)).collect();
         let mut argv = vec![
@@ -205,8 +204,7 @@ impl Connection {
 
 impl<A: Api> Client<A> for Connection {
     async fn invoke(&mut self, call: &A::Call) -> Result<A::Reply, ClientError> {
-        let request =
-            Request { api: A::NAME.to_owned(), payload: Some(A::encode_call(call)) };
+        let request = Request { api: A::NAME.to_owned(), payload: Some(A::encode_call(call)) };
         match self.ask(&request).await? {
             Response::Ok { value } => Ok(A::decode_reply(call, &value)?),
             // The node itself says so, and each protocol says why it may.

@@ -32,7 +32,9 @@ impl Configure for Etcd {
         let serializable_reads = match options.reads.as_str() {
             "" | "linearizable" => false,
             "serializable" => true,
-            other => anyhow::bail!("etcd has no reads {other:?}; it has linearizable, serializable"),
+            other => {
+                anyhow::bail!("etcd has no reads {other:?}; it has linearizable, serializable")
+            }
         };
         Ok(Self { serializable_reads })
     }
@@ -61,8 +63,10 @@ impl System for Etcd {
 
     fn launch(&self, cluster: &Cluster, node: NodeId, dirs: &NodeDirs) -> Launch {
         let url = |id: NodeId, port: u16| format!("http://{}", cluster.addr(id, port));
-        let members: Vec<String> =
-            cluster.ids().map(|id| format!("{}={}", cluster.name(id), url(id, PEER_PORT))).collect();
+        let members: Vec<String> = cluster
+            .ids()
+            .map(|id| format!("{}={}", cluster.name(id), url(id, PEER_PORT)))
+            .collect();
         let data = dirs.data.join("etcd").to_string_lossy().into_owned();
         let arguments = [
             ("--name", cluster.name(node).to_string()),

@@ -44,6 +44,23 @@ fn a_restarted_node_stays_out_of_what_it_had_a_part_in() {
 }
 
 #[test]
+fn a_quiet_link_is_given_up_and_nothing_that_was_sent_is_lost() {
+    let cluster = Cluster::start_with_proxies("naive-broadcast", 3, &[]);
+    cluster.wait_until_ready();
+    cluster.hold(0, 1, true);
+    for instance in 0..4 {
+        let decisions = cluster.propose(LATER, instance, &values(3));
+        assert_eq!(decisions, [None, None, Some(10)], "only n3 hears everybody");
+    }
+    assert!(cluster.status(0).is_some_and(|status| !status.ready), "n1 knows that n2 is away");
+    cluster.hold(0, 1, false);
+    cluster.wait("all is heard", |cluster| {
+        (0..4).all(|instance| (0..3).all(|node| cluster.learn(node, instance) == Some(10)))
+    });
+    cluster.wait_until_ready();
+}
+
+#[test]
 fn naive_majority_disagrees_without_any_fault() {
     let cluster = Cluster::start("naive-majority", 5, &[]);
     let split = (0..20).filter(|instance| {

@@ -35,6 +35,7 @@ struct Running {
 #[derive(Default)]
 pub(crate) struct Link {
     cut: AtomicBool,
+    held: AtomicBool,
     delay_ms: AtomicU64,
     loss_percent: AtomicU32,
 }
@@ -139,6 +140,13 @@ impl Cluster {
         (0..self.size())
             .filter(|other| *other != node)
             .for_each(|other| self.cut(node, other, cut));
+    }
+
+    /// Lets nothing through between two nodes, and breaks no connection, as a dropping firewall
+    /// does; or lets it through again, and what was held first.
+    pub(crate) fn hold(&self, a: usize, b: usize, held: bool) {
+        self.links[a][b].held.store(held, Ordering::Relaxed);
+        self.links[b][a].held.store(held, Ordering::Relaxed);
     }
 
     /// Slows both directions between two nodes.
@@ -312,7 +320,6 @@ async fn tcp_proxy(here: SocketAddr, there: SocketAddr, link: Arc<Link>) {
                     sleep(Duration::from_millis(5)).await;
                 }
             };
-            // The slow direction is that of the messages; the other has acknowledgements.
             tokio::select! {
                 () = copy_slowly(in_read, out_write, &link) => {}
                 () = copy_slowly(out_read, in_write, &link) => {}
@@ -340,6 +347,9 @@ async fn copy_slowly(
     let writing = async {
         while let Some((due, bytes)) = queue.recv().await {
             sleep_until(due).await;
+            while link.held.load(Ordering::Relaxed) {
+                sleep(Duration::from_millis(5)).await;
+            }
             if to.write_all(&bytes).await.is_err() {
                 return;
             }

@@ -1,8 +1,8 @@
 //! Many keys, each worked on by a group of threads (Jepsen's `independent/concurrent-generator`).
 //!
-//! The client threads are divided into groups. A group works on one key until the key's generator is
-//! exhausted, then takes the next key. Histories of single keys stay short, which is what makes them
-//! cheap to judge, while the run as a whole is long.
+//! The client threads are divided into groups. A group works on one key until the key's generator
+//! is exhausted, then takes the next key. Histories of single keys stay short, which is what makes
+//! them cheap to judge, while the run as a whole is long.
 
 use super::soonest::spread;
 use super::{Context, Emit, Gen, Generator, NOT_PEEKED, Next, Thread, ThreadSet};

@@ -9,9 +9,9 @@ use crate::event::Event;
 
 /// `part`, until more than `count` processes could have done its operations.
 ///
-/// What counts is every process that a client thread of the context ran as when an operation was taken,
-/// not only the ones that were given one: otherwise the end would trickle, with fewer and fewer
-/// threads at work. A peek costs `O(threads)`.
+/// What counts is every process that a client thread of the context ran as when an operation was
+/// taken, not only the ones that were given one: otherwise the end would trickle, with fewer and
+/// fewer threads at work. A peek costs `O(threads)`.
 pub(super) fn process_limit<A: Api>(part: Gen<A>, count: usize) -> Gen<A> {
     Box::new(ProcessLimit { part, limit: count, seen: 0, latest: Vec::new() })
 }

@@ -2,7 +2,7 @@
 //!
 //! Faithful to the interpreter of a real run: completions come before anything new, the thread is
 //! free before the generator hears of its completion, and after an indeterminate one it goes on as
-//! the process `p + clients`. Every step checks the contract of [`Generator`] as well: two peeks
+//! the process `p + clients`. Every step checks the contract of a generator as well: two peeks
 //! answer alike, `take` returns what they showed, nothing goes to a busy or foreign thread or
 //! into the past, and nothing comes after the end.
 //!

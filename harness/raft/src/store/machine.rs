@@ -101,7 +101,7 @@ impl MachineStore {
     }
 
     /// The last entry that was applied.
-    pub(crate) fn snapshot_id(&self) -> Option<LogId> {
+    pub(crate) fn applied(&self) -> Option<LogId> {
         self.machine().applied
     }
 

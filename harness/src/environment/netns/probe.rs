@@ -51,15 +51,16 @@ impl Probes {
         self.round.set(round);
         let start = Instant::now();
         let mut sent = vec![vec![None; count]; links.len()];
-        for number in 0..count {
-            for (link, (from, to)) in links.iter().enumerate() {
-                let message = [round, link, number];
-                let bytes: Vec<u8> = message.iter().flat_map(|word| (*word as u64).to_be_bytes()).collect();
-                let addr = cluster.addr(*to, PROBE_PORT);
-                // A refused datagram is one that did not arrive.
-                if self.sockets[from.0].send_to(&bytes, addr).await.is_ok() {
-                    sent[link][number] = Some(Instant::now());
-                }
+        let all = (0..count).flat_map(|number| (0..links.len()).map(move |link| (number, link)));
+        for (number, link) in all {
+            let (from, to) = links[link];
+            let message = [round, link, number];
+            let bytes: Vec<u8> =
+                message.iter().flat_map(|word| (*word as u64).to_be_bytes()).collect();
+            let addr = cluster.addr(to, PROBE_PORT);
+            // A refused datagram is one that did not arrive.
+            if self.sockets[from.0].send_to(&bytes, addr).await.is_ok() {
+                sent[link][number] = Some(Instant::now());
             }
         }
         let mut arrived = vec![Vec::new(); links.len()];
@@ -71,7 +72,9 @@ impl Probes {
             if its_round != round {
                 continue;
             }
-            if let Some(at) = sent.get_mut(link).and_then(|of| of.get_mut(number)).and_then(Option::take) {
+            if let Some(at) =
+                sent.get_mut(link).and_then(|of| of.get_mut(number)).and_then(Option::take)
+            {
                 arrived[link].push(at.elapsed());
                 missing -= 1;
             }

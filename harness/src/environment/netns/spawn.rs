@@ -1,6 +1,9 @@
 //! Starting processes in a node's namespace.
 
-#![allow(unsafe_code, reason = "Command::pre_exec is unsafe: its closures run between fork and exec")]
+#![allow(
+    unsafe_code,
+    reason = "Command::pre_exec is unsafe: its closures run between fork and exec"
+)]
 
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
