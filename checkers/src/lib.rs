@@ -5,7 +5,7 @@
 //! could not; what it can't decide it calls unknown, with the reason. Each module's head says what
 //! is checked, why the argument is sound and what it costs.
 //!
-//! [`judge`] runs several and merges what they say; one that panics costs only its own answer.
+//! [`judge()`] runs several and merges what they say; one that panics costs only its own answer.
 //! [`CHECKERS`] lists them all: a new one is a file and a line.
 //!
 //! ```

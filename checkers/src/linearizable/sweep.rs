@@ -10,7 +10,7 @@
 //! - A read changes nothing, so it may as well be satisfied at the first moment at which it is pending
 //!   and its value is held.
 //! - Nothing has to take effect before some operation returns. So at the return of an operation, and
-//!   only then, all sequences of pending writes that end with it done are tried ([`Closure`]). Of
+//!   only then, all sequences of pending writes that end with it done are tried (the closure). Of
 //!   equal pending operations the one that has to end first is taken: swapping two equal ones changes
 //!   nothing else. (Any of them may take the place of another that ends later, not the reverse.)
 //! - A pending blind write that began before `tau` can *hide*: it can be put directly before the last

@@ -25,12 +25,10 @@
 //! are: two forward blocks whose intervals overlap; or one with s ≤ f whose [s, f] lies within a
 //! forward block's interval. Two blocks with s ≤ f never conflict. Sorting finds both kinds.
 //!
-//! *Without such a pair there is a linearization*: sort forward blocks by f, and each other block by
-//! its s; if that lies within a forward block, put it directly behind that block. Let k be this key.
-//! A block that isn't forward has k ≤ f, as it does not lie within a forward interval. So f(A) < s(B)
-//! gives k(A) < k(B) if neither is forward. For a forward A, k(A) = f(A) < s(B) ≤ k(B). For a forward
-//! B, f(A) < s(B) without conflict gives s(A) < f(B), and as forward intervals are disjoint also
-//! k(A) < f(B) = k(B). That order is returned as the certificate.
+//! *Without such a pair there is a linearization*: sort forward blocks by f and the others by s. Let
+//! k be this key, and f(A) < s(B), so that A has to come before B. If B is not forward, k(B) = s(B),
+//! and k(A) ≤ f(A) in any case. If B is forward, then s(A) < f(B) = k(B), as there is no conflict,
+//! and k(A) ≤ s(A) in any case. So k(A) < k(B). That order is returned as the certificate.
 
 use super::register::{Action, actions};
 use super::timed::{Answer, Timed};
@@ -172,7 +170,7 @@ impl<'o, 'h> Clusters<'o, 'h> {
 }
 
 /// Puts the blocks into an order, or finds two that must both come first.
-fn arrange(blocks: Vec<Block>) -> Option<Vec<usize>> {
+fn arrange(mut blocks: Vec<Block>) -> Option<Vec<usize>> {
     let mut forward: Vec<(u64, u64)> = blocks
         .iter()
         .filter(|block| block.is_forward())
@@ -182,23 +180,14 @@ fn arrange(blocks: Vec<Block>) -> Option<Vec<usize>> {
     if forward.windows(2).any(|pair| pair[1].0 < pair[0].1) {
         return None;
     }
-    let mut keyed: Vec<(u64, bool, Block)> = Vec::with_capacity(blocks.len());
-    for block in blocks {
-        let mut key = block.first_end;
-        if !block.is_forward() {
-            key = block.last_start;
-            let begun = forward.partition_point(|(first_end, _)| *first_end < key);
-            if let Some((_, last_start)) = begun.checked_sub(1).and_then(|at| forward.get(at))
-                && key < *last_start
-            {
-                if block.first_end < *last_start {
-                    return None;
-                }
-                key = *last_start;
-            }
-        }
-        keyed.push((key, !block.is_forward(), block));
+    let fits_between = |block: &Block| {
+        let begun = forward.partition_point(|(first_end, _)| *first_end < block.last_start);
+        let around = begun.checked_sub(1).and_then(|at| forward.get(at));
+        around.is_none_or(|(_, last_start)| block.first_end >= *last_start)
+    };
+    if !blocks.iter().all(|block| block.is_forward() || fits_between(block)) {
+        return None;
     }
-    keyed.sort_by_key(|(key, backward, _)| (*key, *backward));
-    Some(keyed.into_iter().flat_map(|(_, _, block)| block.members).collect())
+    blocks.sort_by_key(|block| block.first_end.min(block.last_start));
+    Some(blocks.into_iter().flat_map(|block| block.members).collect())
 }

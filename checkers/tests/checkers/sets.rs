@@ -115,6 +115,17 @@ fn a_read_without_what_was_acknowledged_before_is_stale_where_that_matters() {
 }
 
 #[test]
+fn a_read_that_shows_a_later_add_must_show_the_one_acknowledged_before_it() {
+    let ops = [added("n1", 5..10, 1), added("n1", 20..30, 2), read("n2", 0..40, &[2])];
+    let finding = check(&STRICT, ops, &RunFacts::default());
+    assert_eq!(kinds(&finding), ["stale-read"]);
+    assert_eq!(
+        finding.verdict.anomalies()[0].because[1],
+        "the read has an element whose add began only after that, at 0.020 s"
+    );
+}
+
+#[test]
 fn two_reads_that_each_lack_the_others_element_are_a_long_fork() {
     let ops = [
         info("n1", 0..NEVER, Call::Add(1)),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! candidate:          term := the last term that I know a leader of, plus 1
-//!                     ask every node "may I lead?"; acknowledged by a majority: lead, tell everybody
+//!                     ask every node "may I lead?"; acknowledged by a majority: lead, tell all
 //! asked by p:         I know a living leader, or have just acknowledged another: refuse
 //!                     otherwise acknowledge p
 //! on "q leads":       forget whom I acknowledged; follow q, and tell it; if I lead, stop
@@ -10,18 +10,19 @@
 //! ```
 //!
 //! Two majorities share a node, so two candidates can't both have one, if that node acknowledges
-//! only one of them. It breaks because an acknowledgement here is a courtesy, not a vote for a term:
-//! a node that hears of no victory for `forget_ms` takes it that there was none, and acknowledges
-//! the next who asks (and one that was restarted has forgotten anyway). With links slower than that
-//! the victory is still under way. So two candidates, neither of whom has heard of the other, are
-//! acknowledged by the same node for the same term: two leaders of one term, and often at one time.
-//! With quick links there is one, for a victory comes long before an acknowledgement is forgotten.
+//! only one of them. It breaks because an acknowledgement here is a courtesy, not a vote for a
+//! term: a node that hears of no victory for `forget_ms` takes it that there was none, and
+//! acknowledges the next who asks (and one that was restarted has forgotten anyway). With links
+//! slower than that the victory is still under way. So two candidates, neither of whom has heard of
+//! the other, are acknowledged by the same node for the same term: two leaders of one term, and
+//! often at one time. With quick links there is one, for a victory comes long before an
+//! acknowledgement is forgotten.
 //!
 //! Nodes become candidates when a client asks them to, and when they have heard nothing of a leader
 //! for `lease_ms` and a random time. All is in memory.
 //!
-//! To see it: `schism test ack-election --faults delay`. All links have to be slow, by more than half
-//! of `lease_ms` each way, so that no leader stays and elections go on.
+//! To see it: `schism test ack-election --faults delay=400ms±390ms:all`. All links have to be slow,
+//! by more than half of `lease_ms` each way, so that no leader stays and elections go on.
 
 use crate::host::{NodeConfig, Service, answer, incarnation, not_served, serve};
 use crate::peers::{Delivery, Peers, listen};

@@ -17,7 +17,8 @@
 //! Secondaries hand calls on to the primary that they know. Term, vote and log are in a file, so a
 //! killed node comes back with what it had; that doesn't help those that it hadn't told.
 //!
-//! To see it: `schism test async-failover --workload set --faults kill` (or `partition`).
+//! To see it: `schism test async-failover --faults kill:leader`, or with `--faults
+//! partition-leader`.
 
 use crate::forwards::{CallId, Forwards};
 use crate::host::{NodeConfig, Service, incarnation, serve};
@@ -69,7 +70,8 @@ struct Entry {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Message {
-    /// "Vote for me": the last entry of the candidate's log has `last_term`, and there are `length`.
+    /// "Vote for me": the last entry of the candidate's log has `last_term`, and there are
+    /// `length`.
     Ask {
         term: u64,
         last_term: u64,
@@ -85,7 +87,8 @@ enum Message {
         after_term: u64,
         entries: Vec<Entry>,
     },
-    /// The sender's log is the primary's up to `same`; or, if it isn't known to be, asks to try there.
+    /// The sender's log is the primary's up to `same`; or, if it isn't known to be, asks to try
+    /// there.
     Holds {
         term: u64,
         same: usize,
@@ -217,7 +220,8 @@ impl AsyncFailover {
     fn hear(self: &Rc<Self>, from: usize, message: Message) {
         match message {
             Message::Call { id, api, payload } => {
-                // Not handed on again: two nodes that take each other for the primary would not stop.
+                // Not handed on again: two nodes that take each other for the primary would not
+                // stop.
                 let response = self.perform(&api, &payload).unwrap_or_else(not_primary);
                 self.peers.send(from, &Message::Answer { id, response });
             }
@@ -362,7 +366,8 @@ impl AsyncFailover {
             let count = if entries { BATCH } else { 0 };
             let entries: Vec<Entry> = log[after..].iter().take(count).cloned().collect();
             let after_term = after.checked_sub(1).map_or(0, |last| log[last].term);
-            // A heartbeat that is lost with what it follows brings `sent` back; see `hear_secondary`.
+            // A heartbeat that is lost with what it follows brings `sent` back; see
+            // `hear_secondary`.
             other.sent = after + entries.len();
             self.peers.send(node, &Message::Append { term: *term, after, after_term, entries });
         }

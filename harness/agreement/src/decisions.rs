@@ -3,9 +3,9 @@
 //! The consensus protocols here keep their state in memory, and the chapter's processes, once
 //! crashed, stay so. A process that is started again would be something else: one that takes part
 //! in an instance twice, with a different proposal, and could break even a protocol that is right.
-//! So a node writes down which instances it has had a part in, and after a restart has none in those
-//! any more: for them it is the crashed process of the chapter. What it decided is written down too,
-//! before anybody is told, so that it never decides twice (Integrity).
+//! So a node writes down which instances it has had a part in, and after a restart has none in
+//! those any more: for them it is the crashed process of the chapter. What it decided is written
+//! down too, before anybody is told, so that it never decides twice (Integrity).
 
 use crate::host::{NodeConfig, not_served};
 use crate::journal::Journal;

@@ -13,11 +13,12 @@
 //! that it had begun, and leads the ones that come.
 //!
 //! The naive repair is `takeover=true`: a node that has heard nothing of the leader for a while,
-//! the last node first, leads in its place and sends its own proposals. But those that had heard the
-//! old leader decided its value (Agreement); and a leader who was only slow to be heard goes on too.
+//! the last node first, leads in its place and sends its own proposals. But those that had heard
+//! the old leader decided its value (Agreement); and a leader who was only slow to be heard goes on
+//! too.
 //!
-//! To see it: `schism test designated-leader --workload consensus --faults kill`, and the same with
-//! `takeover=true`.
+//! To see it: `schism test designated-leader --faults kill:leader`, and the same with
+//! `--option takeover=true`.
 
 use crate::decisions::Decisions;
 use crate::host::{NodeConfig, Service, serve};

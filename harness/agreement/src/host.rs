@@ -1,7 +1,7 @@
 //! What every embedded node has around its protocol: its configuration and its client port.
 //!
-//! A protocol implements [`Service`]; [`serve`] answers clients with it until the process is killed.
-//! Clients are served one task a connection, their requests one after the other.
+//! A protocol implements [`Service`]; [`serve`] answers clients with it until the process is
+//! killed. Clients are served one task a connection, their requests one after the other.
 
 use anyhow::Context as _;
 use schism_core::api::{Api, Payload};

@@ -11,7 +11,7 @@
 //! until it has been received. A node that was killed stays out of the instances that it had a part
 //! in, and takes part in later ones, so what is stuck stays so.
 //!
-//! To see it: `schism test naive-broadcast --workload consensus --faults kill`.
+//! To see it: `schism test naive-broadcast --faults kill:one`.
 
 use crate::decisions::Decisions;
 use crate::host::{NodeConfig, Service, serve};

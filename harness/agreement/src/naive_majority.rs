@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! propose(v):        send v to every node
-//! on the first n/2+1 values: decide the most frequent of them, of equally frequent ones the smallest
+//! on the first n/2+1 values:
+//!                    decide the most frequent of them; of equally frequent ones the smallest
 //! ```
 //!
 //! It breaks because each node sees another majority first: any two majorities share a node, but
@@ -10,12 +11,14 @@
 //! with no fault at all; only the order of arrival is needed, and delayed links make it worse.
 //! Messages take a random time below `jitter_ms` here, as they do in a real network with queues.
 //!
-//! The chapter's trace, with `trace=five-colours` and five nodes: n1 to n5 propose red, green, blue,
-//! yellow and white, and each node hears itself and then the next two, in a circle. No value is among
-//! the three of every node, not even the smallest, which the three nodes that hear it decide; so the
-//! nodes decide differently whatever the five values are. Their logs tell it in words.
+//! The chapter's trace, with `trace=five-colours` and five nodes: n1 to n5 propose red, green,
+//! blue, yellow and white, and each node hears itself and then the next two, in a circle. No value
+//! is among the three of every node, not even the smallest, which the three nodes that hear it
+//! decide; so the nodes decide differently whatever the five values are. Their logs tell it in
+//! words.
 //!
-//! To see it: `schism test naive-majority --workload consensus --faults none`.
+//! To see it: `schism test naive-majority --faults none`, and the trace with
+//! `--option trace=five-colours`.
 
 use crate::decisions::Decisions;
 use crate::host::{NodeConfig, Service, serve};

@@ -1,29 +1,30 @@
 //! Paxos: one decision an instance, and a log of them for a total order.
 //!
 //! ```text
-//! proposer:  choose a ballot; ask all "promise it"; from a majority's answers take the value of the
-//!            highest accepted ballot, or mine; ask all "accept it"; accepted by a majority: chosen
+//! proposer:  choose a ballot; ask all "promise it"; of what a majority answers, take the
+//!            value of the highest accepted ballot, or mine; ask all "accept it"; accepted by a
+//!            majority: chosen
 //! acceptor:  promise a ballot, and accept a value, unless a higher ballot is promised
 //! learner:   told of what is chosen, or asking the others for what it lacks
 //! log:       messages are proposed together for the first free slot, until each is delivered
 //! ```
 //!
-//! `decree` has the core, with why it is safe; here are the disk, the network and the clock. It needs
-//! no luck to be right: whatever is delayed, lost, cut, paused or killed, no two nodes decide
-//! differently. What an acceptor answers is on disk first (many answers share one sync), and a
-//! node counts its lives on disk, so that it never uses a ballot twice. It does need luck to be
-//! quick: two proposers can overtake each other for ever. So a proposer that is overtaken pauses for a
+//! `decree` has the core, with why it is safe; here are the disk, the network and the clock. It
+//! needs no luck to be right: whatever is delayed, lost, cut, paused or killed, no two nodes decide
+//! differently. What an acceptor answers is on disk first (many answers share one sync), and a node
+//! counts its lives on disk, so that it never uses a ballot twice. It does need luck to be quick:
+//! two proposers can overtake each other for ever. So a proposer that is overtaken pauses for a
 //! random time, longer each time, except that the speaker, the first node that is heard of, tries
-//! again soon; and messages for the log are handed to the speaker, which proposes for all. That only
-//! saves time: any node may propose.
+//! again soon; and messages for the log are handed to the speaker, which proposes for all. That
+//! only saves time: any node may propose.
 //!
 //! Every 200 ms each node asks each other for what that one has learned since; so a node that was
 //! away catches up. A proposal is kept until its slot is chosen. A message that is proposed again,
 //! because its sender saw no delivery, may be chosen twice; it is delivered once, everywhere the
 //! same, because messages have numbers. A broadcast is answered when its node has delivered it.
 //!
-//! To see it: `schism test paxos --workload consensus --faults all` (valid), and with
-//! `--workload log`.
+//! To see it: `schism test paxos --workload consensus --faults standard` (valid), and with
+//! `--workload total-order`.
 
 mod clients;
 mod decree;

@@ -8,7 +8,7 @@
 //! - [`Delivery::UntilReceived`]: it is sent again over the next connection, and the receiver drops
 //!   what it has already had. That is the reliable link of an asynchronous system: a message may
 //!   take any time, but arrives once, if both ends live.
-//! - [`Delivery::WhileConnected`]: it is forgotten, as is what is sent while there is no connection.
+//! - [`Delivery::WhileConnected`]: it is forgotten, as is what is sent without a connection.
 //!
 //! Between two nodes messages arrive in the order in which they were sent, unless the link is given
 //! [jitter](Peers::with_jitter).

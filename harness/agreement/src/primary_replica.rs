@@ -12,15 +12,17 @@
 //! the monitor takes "I can't hear the primary" for "the primary is dead". Cut the monitor from the
 //! primary: it promotes the replica, while the old primary goes on, without its replica, for the
 //! clients that it has. Both acknowledge writes: split brain. Once healed, the old primary hears of
-//! its dismissal and copies the new one: what it acknowledged since is gone. Only the monitor's word
-//! counts; that the replica doesn't answer any more tells the old primary nothing.
+//! its dismissal and copies the new one: what it acknowledged since is gone. Only the monitor's
+//! word counts; that the replica doesn't answer any more tells the old primary nothing.
 //!
 //! The first node begins as the primary, the last is the monitor and serves no clients. A replica
 //! refuses clients, which certainly has no effect; with `reads=any` it answers reads from its copy.
 //! Copy and epoch are in a file; a node that was killed serves again when the monitor says so. A
-//! read waits until what it saw is acknowledged, so that nothing is read that a failover takes back.
+//! read waits until what it saw is acknowledged, so that nothing is read that a failover takes
+//! back.
 //!
-//! To see it: `schism test primary-replica --faults partition`, which cuts monitor from primary.
+//! To see it: `schism test primary-replica --faults partition-monitor`, with `--workload register`
+//! or `set`.
 
 use crate::host::{NodeConfig, Service, serve};
 use crate::journal::Journal;

@@ -8,13 +8,14 @@
 //!
 //! Every copy goes through the same states in the same order, so it looks like one register that is
 //! read a little late. It breaks because "late" is already wrong: a client that has been told that
-//! its write is done can read the old value from a replica, and a second client can read the
-//! new value here and then the old one there. No fault is needed, only the lag, `lag_ms` on average.
+//! its write is done can read the old value from a replica, and a second client can read the new
+//! value here and then the old one there. No fault is needed, only the lag, `lag_ms` on average.
 //!
 //! The first node is the primary for ever. Its store is in a file; replicas ask it for a copy when
-//! they start. Links are reliable and in order, so a replica misses nothing.
+//! they start. Links are reliable and in order, so a replica misses nothing; but a write handed on
+//! to a primary that is killed before it acknowledges may be done again in its next life.
 //!
-//! To see it: `schism test stale-replicas --workload register --faults none`.
+//! To see it: `schism test stale-replicas --faults none`.
 
 use crate::forwards::{CallId, Forwards};
 use crate::host::{NodeConfig, Service, incarnation, serve};

@@ -13,19 +13,21 @@
 //! links are slow then decides on what it knows alone (Agreement).
 //!
 //! How the rounds are kept, without a shared clock: a node begins an instance when its client
-//! proposes, or when it hears of round 1. All that live hear of it at most one delta after the first
-//! one began, so two nodes' rounds are at most one delta apart; a round lasts two, so that what was
-//! sent at the start of a round arrives before the same round ends anywhere. A proposal that comes
-//! after its node has begun is not among the values any more; its client gets the decision.
+//! proposes, or when it hears of round 1. All that live hear of it at most one delta after the
+//! first one began, so two nodes' rounds are at most one delta apart; a round lasts two, so that
+//! what was sent at the start of a round arrives before the same round ends anywhere. A proposal
+//! that comes after its node has begun is not among the values any more; its client gets the
+//! decision.
 //!
-//! A node that was killed has crashed for the instances that it had a part in. Coming back, it joins
-//! none for the length of one instance, so that what it then hears of round 1 is new; it hears the
-//! decision of every other, because whoever decides tells everybody, and answers with it whoever
-//! speaks of that instance later. That answer reaches a node that starts an old instance anew before
-//! its first round ends. So it holds with up to f kills, as long as delays stay below delta.
+//! A node that was killed has crashed for the instances that it had a part in. Coming back, it
+//! joins none for the length of one instance, so that what it then hears of round 1 is new; it
+//! hears the decision of every other, because whoever decides tells everybody, and answers with it
+//! whoever speaks of that instance later. That answer reaches a node that starts an old instance
+//! anew before its first round ends. So it holds with up to f kills, as long as delays stay below
+//! delta.
 //!
-//! To see it: `schism test sync-rounds --workload consensus --faults kill` (valid) and
-//! `--faults delay` (not valid).
+//! To see it: `schism test sync-rounds --faults kill:minority` (valid), and with
+//! `--faults delay=400ms:minority` (not valid).
 
 use crate::decisions::Decisions;
 use crate::host::{NodeConfig, Service, serve};

@@ -7,18 +7,19 @@
 //! at dawn:    attack, if the last message due to me has come; otherwise stay
 //! ```
 //!
-//! Two generals win if both attack and lose nothing if both stay, but messengers get lost. The first
-//! node is general A; to attack is to decide 1, to stay is to decide 0. Whatever k is, the sender of
-//! message k can't know whether it arrived. It attacks, because all that was due to it has come; and
-//! where message k was lost each time that it was sent, it attacks alone (Agreement). With one
-//! acknowledgement more, it is just the other general who can't know. Messages are datagrams, so a
-//! lossy link really loses them. Dawn comes late enough for every message to be sent as often as it
-//! may be, so that without loss both attack.
+//! Two generals win if both attack and lose nothing if both stay, but messengers get lost. The
+//! first node is general A; to attack is to decide 1, to stay is to decide 0. Whatever k is, the
+//! sender of message k can't know whether it arrived. It attacks, because all that was due to it
+//! has come; and where message k was lost each time that it was sent, it attacks alone (Agreement).
+//! With one acknowledgement more, it is just the other general who can't know. Messages are
+//! datagrams, so a lossy link really loses them. Dawn comes late enough for every message to be
+//! sent as often as it may be, so that without loss both attack.
 //!
-//! A general who proposes 0 before it hears an order stays, and acknowledges nothing. B, who has proposed but hears nothing for
-//! a second, stays. Both take part from memory; one that was killed stays out of what had begun.
+//! A general who proposes 0 before it hears an order stays, and acknowledges nothing. B, who has
+//! proposed but hears nothing for a second, stays. Both take part from memory; one that was killed
+//! stays out of what had begun.
 //!
-//! To see it: `schism test two-generals --workload consensus --faults loss`.
+//! To see it: `schism test two-generals --faults loss=50%`.
 
 use crate::datagrams::Datagrams;
 use crate::decisions::Decisions;

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! round r:
-//!   send my proposal to every node; wait for the proposals of a majority, mine and the first others
+//!   send my proposal to every node; wait for a majority of proposals, mine and the first others
 //!   candidate := their most frequent value; mine, if none is more frequent
-//!   send my vote for the candidate; wait for the votes of a majority, mine and the first others
+//!   send my vote for the candidate; wait for a majority of votes, mine and the first others
 //!   all the same:  decide, and take part no more
 //!   otherwise:     pause for a random time, round r+1
 //! ```
@@ -12,15 +12,16 @@
 //! It breaks in two ways. With five different proposals no value is more frequent than one's own:
 //! so each node votes for its own, the votes split, and the next round is no different. Nobody is
 //! stuck, everybody is busy, and nothing is ever decided: a livelock (Termination). A random pause
-//! doesn't help: the round that follows has the same proposals. With `ties=smallest` a node takes the smallest of equally frequent values. Then some majorities of
-//! votes are unanimous by luck: a node that sees one decides and leaves, and the others, who saw
-//! other votes, start again without it and decide something else (Agreement), or wait for ever for
-//! a majority that is no longer there (Termination). A killed node leaves in the same way.
+//! doesn't help: the round that follows has the same proposals. With `ties=smallest` a node takes
+//! the smallest of equally frequent values. Then some majorities of votes are unanimous by luck: a
+//! node that sees one decides and leaves, and the others, who saw other votes, start again without
+//! it and decide something else (Agreement), or wait for ever for a majority that is no longer
+//! there (Termination). A killed node leaves in the same way.
 //!
 //! A node takes part once it has a proposal of its own. It works on the last 32 undecided instances
 //! and gives up older ones, so that a livelock doesn't fill its memory.
 //!
-//! To see it: `schism test two-phase-vote --workload consensus --faults none`.
+//! To see it: `schism test two-phase-vote --faults none`.
 
 use crate::decisions::Decisions;
 use crate::host::{NodeConfig, Service, serve};

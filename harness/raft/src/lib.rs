@@ -2,7 +2,7 @@
 //!
 //! The consensus is the `openraft` crate's; what is here is everything around it that has to be
 //! right as well: a log that is on disk before it is acknowledged (`store`), peer RPC that finds
-//! its way back after a cut (`link`), election timers with a pre-vote ([`election`]), and answers
+//! its way back after a cut (`link`), election timers with a pre-vote (`election`), and answers
 //! to clients that never call an operation failed that may have happened (`service`).
 //!
 //! It is the correct answer to the chapter's question, so a run against it has to be valid under

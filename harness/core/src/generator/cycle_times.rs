@@ -39,7 +39,7 @@ pub fn cycle_times<A: Api>(parts: Vec<(Duration, Gen<A>)>) -> Gen<A> {
 }
 
 /// How many turns are looked at in search of an operation that falls into one.
-const TURNS_AHEAD: usize = 1000;
+const TURNS_AHEAD: usize = 100;
 
 struct CycleTimes<A: Api> {
     /// How many nanoseconds each has.

@@ -187,7 +187,7 @@ fn run(generator: Gen<Set>, seed: u64) -> Option<Trace<Set>> {
         Call::Read => Reply::Read(Vec::new()),
     };
     let completions = imperfect(Duration::from_nanos(20), Rng::seeded(seed), reply);
-    match Simulation::new(5).max_steps(3000).run(generator, completions) {
+    match Simulation::new(5).max_steps(1500).run(generator, completions) {
         Ok(trace) => Some(trace),
         Err(Fault::Endless { .. }) => None,
         Err(fault) => panic!("{fault}"),
@@ -195,7 +195,7 @@ fn run(generator: Gen<Set>, seed: u64) -> Option<Trace<Set>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn every_generator_keeps_the_contract_and_its_limit(tree in trees(), seed in 0_u64..1000) {
