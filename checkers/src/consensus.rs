@@ -9,16 +9,16 @@
 //!   forgot what it decided, and says that it has not decided, is counted as `forgot` in the
 //!   details and not accused.)
 //! - *Termination*, on request and with a bound, because no finite history can break the promise
-//!   that something happens eventually: an instance that was handed to a correct node is decided at
-//!   every correct node by the *deadline*, which is the recovery limit after the last heal, or the
-//!   begin of the final phase if that is later.
+//!   that something happens eventually: an instance in which every correct node was handed a
+//!   proposal is decided at each of them by the *deadline*, which is the recovery limit after the
+//!   last heal, or the begin of the final phase if that is later.
 //!
 //! Termination in detail. A node is *correct* if it was never killed (the crash-stop model: a killed
-//! node may have forgotten everything). An instance was *handed over* if a correct node named a
-//! decision in it, or if a proposal at a correct node was answered or left open while that node was
-//! neither killed nor paused. Then each correct node is asked: one that answers, to a question put
-//! after the deadline, that it has not decided, breaks the promise. One that gave no such answer and
-//! never named a decision leaves it unknown.
+//! node may have forgotten everything). It was *handed* a proposal if one was answered, or was left
+//! open while the node was neither killed nor paused. An instance in which some correct node may have
+//! had none obliges nobody. In any other each correct node is asked: one that answers, to a question
+//! put after the deadline, that it has not decided, breaks the promise. One that gave no such answer
+//! and never named a decision leaves it unknown.
 //!
 //! What it refuses: a history in which nobody decided anything says nothing about Agreement. That
 //! is unknown, unless Termination was broken.
@@ -207,15 +207,21 @@ fn ran(run: &RunFacts, node: &str, from: Nanos, to: Nanos) -> bool {
     })
 }
 
-/// What is sure to have reached a correct node: such a node's decision, or a proposal to it.
-fn handed_over<'h>(instance: &Instance<'h>, run: &RunFacts) -> Option<&'h Op<Api>> {
-    let correct = |op: &Op<Api>| op.node.as_deref().is_some_and(|node| !was_killed(run, node));
-    let proposal = instance.proposals.iter().map(|(_, op)| *op).find(|op| {
-        correct(op) && (op.reply().is_some() || ran(run, &asked(op), op.invoked.time, ended(op)))
-    });
-    let decision =
-        || instance.decisions.values().flatten().map(|(_, op)| *op).find(|op| correct(op));
-    proposal.or_else(decision)
+/// A proposal that is sure to have reached its node, for each of the correct ones; `None` if one of
+/// them may have had none. Termination is a promise to processes that propose: a node that waits for
+/// a proposal which nobody made breaks nothing.
+fn handed_over<'h>(
+    instance: &Instance<'h>,
+    correct: &[&str],
+    run: &RunFacts,
+) -> Option<Vec<&'h Op<Api>>> {
+    let reached = |node: &&str| {
+        instance.proposals.iter().map(|(_, op)| *op).find(|op| {
+            asked(op) == *node
+                && (op.reply().is_some() || ran(run, node, op.invoked.time, ended(op)))
+        })
+    };
+    correct.iter().map(reached).collect()
 }
 
 /// Accuses nodes that still have not decided; answers why it can't be told, if it can't.
@@ -236,7 +242,7 @@ fn termination(
     details["correct_nodes"] = json!(correct);
     let mut silent = Vec::new();
     for (number, instance) in instances {
-        let Some(origin) = handed_over(instance, run) else { continue };
+        let Some(proposals) = handed_over(instance, &correct, run) else { continue };
         let mut late: Vec<(&str, &Op<Api>)> = Vec::new();
         for node in &correct {
             let asked_late = instance.undecided.get(*node).into_iter().flatten();
@@ -247,7 +253,7 @@ fn termination(
             }
         }
         if !late.is_empty() {
-            tally.add("termination", || undecided(*number, origin, &late, healed));
+            tally.add("termination", || undecided(*number, &proposals, &late, healed));
         }
     }
     details["silent"] = json!(silent.len());
@@ -259,7 +265,12 @@ fn termination(
     })
 }
 
-fn undecided(number: i64, origin: &Op<Api>, late: &[(&str, &Op<Api>)], healed: Nanos) -> Anomaly {
+fn undecided(
+    number: i64,
+    proposals: &[&Op<Api>],
+    late: &[(&str, &Op<Api>)],
+    healed: Nanos,
+) -> Anomaly {
     let names: Vec<&str> = late.iter().map(|(node, _)| *node).collect();
     let have = if names.len() == 1 { "has" } else { "have" };
     let asked_at = late.iter().map(|(_, op)| op.invoked.time).max().unwrap_or_default();
@@ -271,19 +282,16 @@ fn undecided(number: i64, origin: &Op<Api>, late: &[(&str, &Op<Api>)], healed: N
             asked_at.since(healed).as_secs_f64()
         ),
     );
-    let known = match origin.call.op {
-        ConsensusOp::Propose(value) => format!(
-            "{value} was proposed at {} at {}, which was never killed",
-            asked(origin),
-            origin.invoked.time
-        ),
-        ConsensusOp::Learn => format!(
-            "{} said at {} that it had decided, and it was never killed",
-            asked(origin),
-            ended(origin)
-        ),
-    };
-    anomaly = anomaly.because(known).with_op(origin);
+    let proposers: Vec<String> = proposals.iter().map(|op| asked(op)).collect();
+    let proposers: Vec<&str> = proposers.iter().map(String::as_str).collect();
+    let last = proposals.iter().map(|op| op.invoked.time).max().unwrap_or_default();
+    anomaly = anomaly.because(format!(
+        "{}, never killed, had each been handed a proposal by {last}",
+        and(&proposers)
+    ));
+    for op in proposals {
+        anomaly = anomaly.with_op(op);
+    }
     for (node, op) in late {
         anomaly = anomaly
             .because(format!("{node}, never killed, answered at {} that it has not", ended(op)))

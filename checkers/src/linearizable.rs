@@ -115,6 +115,7 @@ impl Checker<Register> for Linearizable {
                 )),
             }
         }
+        tally.put_first("split-brain");
         let checked: usize = objects.iter().map(|object| object.ops.len()).sum();
         let details = json!({
             "keys": objects.len(),

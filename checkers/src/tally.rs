@@ -47,6 +47,11 @@ impl Tally {
         parts.join(", ")
     }
 
+    /// Lists the anomalies of `kind` before all others, for they say most.
+    pub(crate) fn put_first(&mut self, kind: &str) {
+        self.listed.sort_by_key(|anomaly| anomaly.kind != kind);
+    }
+
     /// Invalid with what is listed; without anything, valid.
     pub(crate) fn into_verdict(self) -> Verdict {
         Verdict::from_anomalies(self.listed)

@@ -145,3 +145,60 @@ fn real_time(txns: &[Txn<'_>], edges: &mut Edges<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Edges, Why, real_time};
+    use crate::build::{NEVER, cases, history, info, ok, spans};
+    use crate::list_append::transactions;
+    use proptest::prelude::*;
+    use schism_core::api::Key;
+    use schism_core::api::list_append::{ListAppend, Mop};
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #![proptest_config(cases())]
+
+        /// The edges are few, and their transitive closure is all of real time.
+        #[test]
+        fn real_time_follows_from_its_edges(
+            spans in spans(1..12),
+            open in prop::collection::vec(prop::bool::weighted(0.1), 12),
+        ) {
+            let append = |at: usize| {
+                vec![Mop::Append(Key::Int(1), i64::try_from(at).unwrap_or_default())]
+            };
+            let ops = spans.into_iter().zip(open).enumerate().map(|(at, (span, open))| {
+                if open {
+                    info::<ListAppend>("n1", span.start..NEVER, append(at))
+                } else {
+                    ok("n1", span, append(at), append(at))
+                }
+            });
+            let history = history(ops);
+            let mut txns = transactions(&history);
+            for txn in &mut txns {
+                txn.committed = true;
+            }
+            let mut edges = Edges::default();
+            real_time(&txns, &mut edges);
+            let mut before: BTreeSet<(usize, usize)> =
+                edges.0.iter().map(|(from, to, _)| (*from, *to)).collect();
+            prop_assert!(edges.0.iter().all(|(_, _, why)| *why == Why::Realtime));
+            for middle in 0..txns.len() {
+                for from in 0..txns.len() {
+                    for to in 0..txns.len() {
+                        if before.contains(&(from, middle)) && before.contains(&(middle, to)) {
+                            before.insert((from, to));
+                        }
+                    }
+                }
+            }
+            for (from, earlier) in txns.iter().enumerate() {
+                for (to, later) in txns.iter().enumerate() {
+                    prop_assert_eq!(before.contains(&(from, to)), earlier.op.precedes(later.op));
+                }
+            }
+        }
+    }
+}

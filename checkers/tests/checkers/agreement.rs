@@ -80,9 +80,10 @@ fn nobody_decided_anything_is_unknown() {
 }
 
 /// n1 decided, n2 still has not at the end; asked at this time, in milliseconds.
-fn undecided_at(asked: u64) -> [Did<Api>; 3] {
+fn undecided_at(asked: u64) -> [Did<Api>; 4] {
     [
         proposed("n1", 200..300, 41, 41),
+        info("n2", 200..400, propose(4, 42)),
         learned("n1", 2500..2510, Some(41)),
         learned("n2", asked..asked + 10, None),
     ]
@@ -107,20 +108,27 @@ fn a_node_that_was_killed_need_not_decide() {
 }
 
 #[test]
-fn a_proposal_that_only_a_killed_or_paused_node_may_have_got_obliges_nobody() {
+fn an_instance_of_which_a_correct_node_may_not_have_heard_obliges_nobody() {
     let ops = || {
         [
             info("n1", 200..300, propose(4, 41)),
+            info("n2", 200..300, propose(4, 42)),
             learned("n1", 6200..6210, None),
             learned("n2", 6200..6210, None),
         ]
     };
-    for name in ["kill", "pause"] {
-        let facts = run(vec![fault(name, "n1 was hit", &["n1"], &[])]);
-        let finding = check(&ALL, ops(), &facts);
-        assert!(finding.verdict.anomalies().is_empty(), "{name}: {finding:#?}");
-    }
+    let paused = run(vec![fault("pause", "n1 was paused", &["n1"], &[])]);
+    let finding = check(&ALL, ops(), &paused);
+    assert!(finding.verdict.anomalies().is_empty(), "{finding:#?}");
+    let alone = [info("n1", 200..300, propose(4, 41)), learned("n2", 6200..6210, None)];
+    let finding = check(&ALL, alone, &run(vec![]));
+    assert!(finding.verdict.anomalies().is_empty(), "{finding:#?}");
     assert_eq!(kinds(&check(&ALL, ops(), &run(vec![]))), ["termination"]);
+    let killed = run(vec![fault("kill", "n1 was killed", &["n1"], &[])]);
+    assert_eq!(
+        only_anomaly(&check(&ALL, ops(), &killed)),
+        ("termination", "n2 still has not decided instance 4, 5.2 s after everything was healed")
+    );
 }
 
 #[test]

@@ -127,6 +127,21 @@ fn a_stale_read_breaks_real_time_only() {
     assert_eq!(found(own()), ["G-single-item-process"]);
 }
 
+#[test]
+fn a_transaction_of_unknown_fate_that_was_seen_happened_as_a_whole() {
+    let ops = |second: &[i64]| {
+        [
+            info("n1", 0..NEVER, vec![append(1, 1), append(2, 2)]),
+            txn(10..20, [read(1, &[1])]),
+            txn(30..40, [read(2, second)]),
+        ]
+    };
+    assert_eq!(found(ops(&[])), ["G-single-item-realtime"]);
+    assert!(found(ops(&[2])).is_empty());
+    let unseen = [info("n1", 0..NEVER, vec![append(1, 1)]), txn(10..20, [read(1, &[])])];
+    assert!(found(unseen).is_empty());
+}
+
 #[derive(Clone, Debug)]
 struct Drawn {
     mops: Vec<(bool, i64)>,

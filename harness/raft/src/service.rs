@@ -16,6 +16,7 @@ use crate::trace::Trace;
 use crate::types::{Command, Raft};
 use openraft::error::{ClientWriteError, RaftError};
 use schism_agreement::host::{NodeConfig, Service, answer};
+use schism_core::api::consensus::Consensus;
 use schism_core::api::leadership::{Call, Leadership, Reply};
 use schism_core::api::{Api as _, Payload};
 use schism_core::op::Outcome;
@@ -31,6 +32,11 @@ const BUDGET: Duration = Duration::from_millis(1_400);
 const FORWARD: Duration = Duration::from_millis(1_200);
 /// How long a call waits for an election to end.
 const LEADERLESS: Duration = Duration::from_millis(500);
+
+/// The name of a consensus proposal.
+const PROPOSE: &str = "propose";
+/// The pause before a proposal is made again.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// A running node.
 pub(crate) struct Served {
@@ -59,11 +65,38 @@ pub(crate) struct Front(pub(crate) Arc<Served>);
 
 impl Service for Front {
     async fn call(self: Rc<Self>, api: String, payload: Payload) -> Response {
+        if api == Consensus::NAME && payload.f == PROPOSE {
+            return insist(self.0.clone(), payload).await;
+        }
         self.0.call(&api, &payload).await
     }
 
     fn status(&self) -> NodeStatus {
         self.0.status()
+    }
+}
+
+/// Proposes until the instance is decided. The client stops waiting at some time; the node doesn't
+/// stop trying, because Termination is promised to every proposal that was handed over. Trying again
+/// is harmless: the first proposal in the log decides, and every later one is answered with it.
+async fn insist(served: Arc<Served>, payload: Payload) -> Response {
+    if let Err(error) = Consensus::decode_call(&payload) {
+        return Response::Fail { error: error.to_string() };
+    }
+    let trying = tokio::task::spawn_local(async move {
+        loop {
+            let response = served.call(Consensus::NAME, &payload).await;
+            if matches!(response, Response::Ok { .. }) {
+                return response;
+            }
+            sleep(RETRY).await;
+        }
+    });
+    match timeout(BUDGET, trying).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) | Err(_) => Response::Info {
+            error: format!("not decided within {} ms, still trying", BUDGET.as_millis()),
+        },
     }
 }
 
