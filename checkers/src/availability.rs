@@ -3,8 +3,8 @@
 //! For each fault window the operations invoked in it are counted by node and by what became of
 //! them before the window ended; one that was answered only after the heal counts as `waited`. A
 //! side's rate is its successful operations by second. A fault takes a moment to bite (the nodes
-//! have to notice), so a side has *progressed* only if an operation succeeded that was invoked after
-//! a grace time of one second, or a quarter of the window if that is shorter.
+//! have to notice), so a side has *progressed* only if an operation succeeded that was invoked
+//! after a grace time of one second, or a quarter of the window if that is shorter.
 //!
 //! Operations of nodes that no side names count for the window only. `O(operations × faults)`.
 

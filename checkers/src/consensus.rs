@@ -5,20 +5,20 @@
 //! - *Agreement*: no two nodes decide different values.
 //! - *Validity*: a decided value was proposed by somebody. A proposal whose fate is unknown counts;
 //!   one that certainly failed, or was made only after the decision was known, does not.
-//! - *Integrity*: one node names one value, always, also after a restart. (A node that restarted and
-//!   forgot what it decided, and says that it has not decided, is counted as `forgot` in the
+//! - *Integrity*: one node names one value, always, also after a restart. (A node that restarted
+//!   and forgot what it decided, and says that it has not decided, is counted as `forgot` in the
 //!   details and not accused.)
 //! - *Termination*, on request and with a bound, because no finite history can break the promise
 //!   that something happens eventually: an instance in which every correct node was handed a
 //!   proposal is decided at each of them by the *deadline*, which is the recovery limit after the
 //!   last heal, or the begin of the final phase if that is later.
 //!
-//! Termination in detail. A node is *correct* if it was never killed (the crash-stop model: a killed
-//! node may have forgotten everything). It was *handed* a proposal if one was answered, or was left
-//! open while the node was neither killed nor paused. An instance in which some correct node may have
-//! had none obliges nobody. In any other each correct node is asked: one that answers, to a question
-//! put after the deadline, that it has not decided, breaks the promise. One that gave no such answer
-//! and never named a decision leaves it unknown.
+//! Termination in detail. A node is *correct* if it was never killed (the crash-stop model: a
+//! killed node may have forgotten everything). It was *handed* a proposal if one was answered, or
+//! was left open while the node was neither killed nor paused. An instance in which some correct
+//! node may have had none obliges nobody. In any other each correct node is asked: one that
+//! answers, to a question put after the deadline, that it has not decided, breaks the promise. One
+//! that gave no such answer and never named a decision leaves it unknown.
 //!
 //! What it refuses: a history in which nobody decided anything says nothing about Agreement. That
 //! is unknown, unless Termination was broken.
@@ -208,8 +208,8 @@ fn ran(run: &RunFacts, node: &str, from: Nanos, to: Nanos) -> bool {
 }
 
 /// A proposal that is sure to have reached its node, for each of the correct ones; `None` if one of
-/// them may have had none. Termination is a promise to processes that propose: a node that waits for
-/// a proposal which nobody made breaks nothing.
+/// them may have had none. Termination is a promise to processes that propose: a node that waits
+/// for a proposal which nobody made breaks nothing.
 fn handed_over<'h>(
     instance: &Instance<'h>,
     correct: &[&str],

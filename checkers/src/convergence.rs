@@ -1,13 +1,15 @@
 //! Convergence: once everything has healed, all replicas of a register hold one value.
 //!
-//! For each key the last final read of each node is taken (see `finals`). Two values, both read, are
-//! `diverged` if neither can have been written since the first of these reads began: then no single
-//! register can have held first one and then the other. A write is taken to be possible since then
-//! if its fate is unknown, if it had not returned yet, or if it returned so shortly before that a
-//! replica may lag. Everything that these reads could not decide counts in their favour.
+//! For each key the last final read of each node is taken (see `finals`). Two values, both read,
+//! are `diverged` if neither can have been written since the first of these reads began: then no
+//! single register can have held first one and then the other. A write is taken to be possible
+//! since then if its fate is unknown, if it had not returned yet, or if it returned so shortly
+//! before that a replica may lag. Everything that these reads could not decide counts in their
+//! favour.
 //!
-//! It says less than linearizability, but says it of the state at rest: replicas that went different
-//! ways and stay there. Fewer than two nodes to compare for every key: unknown. `O(n log n)`.
+//! It says less than linearizability, but says it of the state at rest: replicas that went
+//! different ways and stay there. Fewer than two nodes to compare for every key: unknown. `O(n log
+//! n)`.
 
 use crate::finals::had_time;
 use crate::tally::Tally;

@@ -1,13 +1,13 @@
 //! The coordinated attack: two generals attack together or not at all.
 //!
 //! It speaks the Api of consensus: an instance is one battle, 1 is to attack and 0 to retreat. What
-//! differs from plain consensus is the wording, and two rules. To retreat is always allowed, so only
-//! an attack has to have been proposed. And a general who never decides does not attack: one who
-//! attacked while another, asked after the deadline of Termination (see [`crate::consensus`]), still
-//! has not decided, attacked alone. A general that was killed is not held to that.
+//! differs from plain consensus is the wording, and two rules. To retreat is always allowed, so
+//! only an attack has to have been proposed. And a general who never decides does not attack: one
+//! who attacked while another, asked after the deadline of Termination (see [`crate::consensus`]),
+//! still has not decided, attacked alone. A general that was killed is not held to that.
 //!
-//! Kinds: `attacks-alone`, `validity`, `integrity`. Nobody ever attacked: unknown, because retreating
-//! for ever agrees trivially. `O(n log n)`.
+//! Kinds: `attacks-alone`, `validity`, `integrity`. Nobody ever attacked: unknown, because
+//! retreating for ever agrees trivially. `O(n log n)`.
 
 use crate::consensus::{deadline, integrity, was_killed};
 use crate::decisions::{Instance, Unproposed};

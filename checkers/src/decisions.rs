@@ -64,8 +64,8 @@ impl<'h> Instance<'h> {
         values
     }
 
-    /// The decisions that nobody can have proposed by then: the value, the node, the answer that came
-    /// first, and the first proposal of that value, if there is one at all.
+    /// The decisions that nobody can have proposed by then: the value, the node, the answer that
+    /// came first, and the first proposal of that value, if there is one at all.
     pub(crate) fn unproposed(&self) -> Vec<Unproposed<'_, 'h>> {
         let mut earliest: BTreeMap<i64, (&str, &Op<Consensus>)> = BTreeMap::new();
         for (node, answers) in &self.decisions {

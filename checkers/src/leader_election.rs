@@ -2,12 +2,12 @@
 //!
 //! - `two-leaders-one-term`: two nodes each held themselves for the leader of the same term. When
 //!   they did so doesn't matter.
-//! - `two-leaders-at-once`: two nodes led at the same moment. A sample says that its node led at some
-//!   unknown moment between question and answer. Two samples of one *reign* (and one boot) say more:
-//!   the node led without a break from the answer to the first until the question of the second, at
-//!   least. So two nodes led at once if these certain times of two reigns overlap, or if a sample of
-//!   one lies, question and answer, within the certain time of a reign of another. Raft does not
-//!   promise this (a deposed leader may not know it yet), so it accuses only if
+//! - `two-leaders-at-once`: two nodes led at the same moment. A sample says that its node led at
+//!   some unknown moment between question and answer. Two samples of one *reign* (and one boot) say
+//!   more: the node led without a break from the answer to the first until the question of the
+//!   second, at least. So two nodes led at once if these certain times of two reigns overlap, or if
+//!   a sample of one lies, question and answer, within the certain time of a reign of another. Raft
+//!   does not promise this (a deposed leader may not know it yet), so it accuses only if
 //!   [`LeaderElection::exclusive_in_time`] is set, and is otherwise only counted.
 //!
 //! What it refuses: samples that don't say which node was asked, since nothing shows that two of

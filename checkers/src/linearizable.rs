@@ -1,8 +1,8 @@
 //! Linearizability of registers: every operation takes effect at one moment between question and
 //! answer, as if there were one copy.
 //!
-//! Registers are judged one key at a time: a history is linearizable if and only if its part on each
-//! object is (Herlihy and Wing 1990). What enters: operations that succeeded, and writes and
+//! Registers are judged one key at a time: a history is linearizable if and only if its part on
+//! each object is (Herlihy and Wing 1990). What enters: operations that succeeded, and writes and
 //! compare-and-sets of unknown fate, which may take effect at any time after their invocation, or
 //! never. Failed operations did not happen, and a read of unknown fate says nothing.
 //!
@@ -12,10 +12,11 @@
 //! - `search`: a depth-first search with memory, for what the sweep can't hold; see `search`.
 //!
 //! The last two have a budget of steps, because the problem is NP-complete; over budget a key is
-//! unknown. A key that is found linearizable comes with an order as certificate, which a verifier of
-//! its own checks (`verify`); a rejected certificate makes the key unknown. A key that is not comes
-//! with the operation at which the shortest impossible prefix of its history ends, and the names of
-//! anomalies (`stale-read`, `split-brain`, …) only describe it: they play no part in the verdict.
+//! unknown. A key that is found linearizable comes with an order as certificate, which a verifier
+//! of its own checks (`verify`); a rejected certificate makes the key unknown. A key that is not
+//! comes with the operation at which the shortest impossible prefix of its history ends, and the
+//! names of anomalies (`stale-read`, `split-brain`, …) only describe it: they play no part in the
+//! verdict.
 
 use crate::tally::Tally;
 use crate::words::count;

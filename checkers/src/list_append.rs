@@ -5,23 +5,23 @@
 //! anomalies are named as there, after Adya (1999).
 //!
 //! 1. Each transaction by itself: `internal` (a read disagrees with what the transaction read or
-//!    appended before), `duplicate-elements`, `garbage-read` (an element that nobody appended), `G1a`
-//!    (of a transaction that failed), `G1b` (a state from the middle of a transaction).
+//!    appended before), `duplicate-elements`, `garbage-read` (an element that nobody appended),
+//!    `G1a` (of a transaction that failed), `G1b` (a state from the middle of a transaction).
 //! 2. Each list by itself: every read must be a prefix of the longest, which then is the order of
 //!    appends; else `incompatible-order`.
-//! 3. Dependencies between transactions: ww (appended after), wr (read what was appended), rw (did not
-//!    see what was appended), and for strict serializability process order and real time. A cycle is
-//!    a violation, named by its edges: `G0` (ww only), `G1c` (wr too), `G-single-item` (one rw),
-//!    `G-nonadjacent-item` (several, no two in a row), `G2-item`; with `-process` or `-realtime` if it
-//!    takes such an edge.
+//! 3. Dependencies between transactions: ww (appended after), wr (read what was appended), rw (did
+//!    not see what was appended), and for strict serializability process order and real time. A
+//!    cycle is a violation, named by its edges: `G0` (ww only), `G1c` (wr too), `G-single-item`
+//!    (one rw), `G-nonadjacent-item` (several, no two in a row), `G2-item`; with `-process` or
+//!    `-realtime` if it takes such an edge.
 //!
 //! Why it is sound: in any serial order that explains the reads, an edge's source comes before its
 //! target. Transactions of unknown fate take part only if something of theirs was read. An append
 //! that certainly happened but is in no read comes after everything that was read of its list.
 //!
 //! Why valid is right: without 1 and 2 and without a cycle, any topological order of the graph is a
-//! serial order in which each read sees exactly the appends before it; what was never read can stand
-//! in any order at the end of its list.
+//! serial order in which each read sees exactly the appends before it; what was never read can
+//! stand in any order at the end of its list.
 //!
 //! A cycle is checked edge by edge against the transactions themselves (`verify`) before it is
 //! reported. What it refuses: an element appended by two transactions makes reads ambiguous, and is

@@ -3,14 +3,15 @@
 //! Kinds:
 //! - `lost`: an acknowledged element that every final read lacks;
 //! - `diverged`: one that some nodes' final reads lack and others' have;
-//! - `unexpected`: an element that nobody had added when it was read, or whose add certainly failed;
+//! - `unexpected`: an element that nobody had added when it was read, or whose add certainly
+//!   failed;
 //! - `duplicated`: an element that occurs twice in one read;
 //! - `stale-read` and `long-fork`, only if the set has to be linearizable.
 //!
 //! An add whose fate is unknown may be there or not. Which reads are final, and when a replica may
 //! still lag: see `finals`. An element that is missing everywhere, but was acknowledged so shortly
-//! before the final reads that it may be on its way, leaves the verdict unknown. A history without a
-//! final read is unknown too: what was kept is not known.
+//! before the final reads that it may be on its way, leaves the verdict unknown. A history without
+//! a final read is unknown too: what was kept is not known.
 //!
 //! Linearizable sets. A grow-only set whose reads return everything is linearizable if and only if
 //! no element is unexpected or duplicated and, for all reads q and r and elements d and e:
@@ -22,8 +23,8 @@
 //! These are necessary: 1, because a set only grows; 2 and 3, because r took effect after its
 //! invocation, and after the add of d. They suffice: order the reads by size; put each add directly
 //! before the smallest read that has it, those that no read has at the end; order operations of one
-//! place by invocation, adds first. Two adds in the wrong order would be e acknowledged before d was
-//! invoked, with a read that has d and not e: excluded by 3. The other pairs are 2, 3 and
+//! place by invocation, adds first. Two adds in the wrong order would be e acknowledged before d
+//! was invoked, with a read that has d and not e: excluded by 3. The other pairs are 2, 3 and
 //! `unexpected`. (It is the condition of Gibbons and Korach, "Testing shared memories", 1997, for
 //! this type.)
 //!

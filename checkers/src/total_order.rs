@@ -4,15 +4,16 @@
 //! - `different-order`: two answers disagree about the message at some position. The longest answer
 //!   serves as reference, and every other must be a prefix of it.
 //! - `duplicated`: a message occurs twice in one answer.
-//! - `unexpected`: a message that nobody had broadcast by then, or whose broadcast certainly failed.
+//! - `unexpected`: a message that nobody had broadcast by then, or whose broadcast certainly
+//!   failed.
 //! - `regressed`: a node answers with less than it had answered before. A node that was killed in
 //!   between is not accused: it may be replaying its log.
 //! - `lost`: an acknowledged message that a node's final answer lacks. Which answers are final, and
 //!   when a replica may still lag, is said in `finals`; a message missing everywhere that may just
 //!   be on its way leaves the verdict unknown.
-//! - `real-time-order`, on request ([`TotalOrder::real_time`]): a message whose broadcast began only
-//!   after another's had been acknowledged was delivered before it, or without it. Total order alone
-//!   doesn't promise this; a linearizable log does.
+//! - `real-time-order`, on request ([`TotalOrder::real_time`]): a message whose broadcast began
+//!   only after another's had been acknowledged was delivered before it, or without it. Total order
+//!   alone doesn't promise this; a linearizable log does.
 //!
 //! No final answer leaves the verdict unknown, because nothing shows what was kept.
 //!

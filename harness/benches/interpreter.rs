@@ -1,7 +1,7 @@
 //! How many operations a second the interpreter sustains with a client that answers at once.
 //!
-//! `cargo bench -p schism --bench interpreter` prints a row for each number of workers: operations a
-//! second with the history going to disk, the processor time an operation, and the memory at the
+//! `cargo bench -p schism --bench interpreter` prints a row for each number of workers: operations
+//! a second with the history going to disk, the processor time an operation, and the memory at the
 //! end. The generator is a mix of reads and writes, as in a real workload, without a rate.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures real time")]

@@ -1,9 +1,9 @@
 //! Carries faults out: the one place where a plan's actions are performed.
 //!
 //! The life of a fault: plan → journal, durably → inject → verify by probes → hold → heal → verify
-//! that it is gone. A fault that can't be planned now is skipped, with the reason in the journal. If
-//! an action fails half-way, what was done is healed at once. A heal that fails is tried again with
-//! the final one.
+//! that it is gone. A fault that can't be planned now is skipped, with the reason in the journal.
+//! If an action fails half-way, what was done is healed at once. A heal that fails is tried again
+//! with the final one.
 
 mod action;
 mod verify;

@@ -1,10 +1,10 @@
 //! The interpreter: asks the generator, lets workers do what it says, and logs both ends of every
 //! operation.
 //!
-//! One scheduler on one thread. Completions come first: each is stamped when it is seen, logged, and
-//! shown to the generator before anything new is asked. Otherwise the generator is asked; what it
-//! wants now is stamped, logged, and handed to a free thread. So an invocation is stamped early and
-//! a completion late, which can only widen an operation's interval: a history may look more
+//! One scheduler on one thread. Completions come first: each is stamped when it is seen, logged,
+//! and shown to the generator before anything new is asked. Otherwise the generator is asked; what
+//! it wants now is stamped, logged, and handed to a free thread. So an invocation is stamped early
+//! and a completion late, which can only widen an operation's interval: a history may look more
 //! concurrent than it was, never less.
 //!
 //! Thread `t` talks to serving node `t % nodes` and starts as process `t`. After an indeterminate

@@ -1,8 +1,8 @@
 //! Judges a run from what is in its directory, writes the verdict and the reports.
 //!
-//! A run that has just ended and one of last year take the same way, so nothing that a verdict rests
-//! on can be missing from the directory. Results are written before they are drawn: a report that
-//! fails costs no verdict.
+//! A run that has just ended and one of last year take the same way, so nothing that a verdict
+//! rests on can be missing from the directory. Results are written before they are drawn: a report
+//! that fails costs no verdict.
 
 use crate::store::RunDir;
 use crate::systems::{Configure, SystemOptions};

@@ -1,8 +1,8 @@
 //! Schism: breaks consensus stores on purpose, and proves whether they kept their promises.
 //!
 //! This is the facade: the runner, where nodes live, the systems under test and the command line.
-//! The vocabulary is `schism_core`; checkers, workloads, faults and reports are crates of their own.
-//! `harness/docs/ARCHITECTURE.md` walks through all of it.
+//! The vocabulary is `schism_core`; checkers, workloads, faults and reports are crates of their
+//! own. `harness/docs/ARCHITECTURE.md` walks through all of it.
 
 pub mod beliefs;
 pub mod check;

@@ -1,8 +1,9 @@
 //! `schism matrix`: many tests, each with the verdict that it is expected to have.
 //!
-//! Each test is a `schism test` process of its own, in a sandbox of its own, so that several can run
-//! side by side. A row that expects `valid` has to be valid with every seed: one false alarm is one
-//! too many. A row that expects `invalid` depends on timing; it has to be found with 19 seeds of 20.
+//! Each test is a `schism test` process of its own, in a sandbox of its own, so that several can
+//! run side by side. A row that expects `valid` has to be valid with every seed: one false alarm is
+//! one too many. A row that expects `invalid` depends on timing; it has to be found with 19 seeds
+//! of 20.
 
 use crate::check::read_verdict;
 use crate::cli::Failure;
@@ -23,7 +24,7 @@ use std::sync::Mutex;
   [[row]]
   test = \"primary-replica --workload register\"   what follows `schism test`
   expect = \"invalid\"                             valid, invalid or unknown
-  anomaly = \"split-brain\"                        how one of the anomalies found begins; may be left out
+  anomaly = \"split-brain\"                        how an anomaly found begins; may be left out
 
 Examples:
   schism matrix harness/docs/chapter.toml

@@ -40,9 +40,9 @@ pub fn inside() -> bool {
     std::env::var_os(INSIDE).is_some()
 }
 
-/// Runs this command again inside fresh namespaces, with these variables, and exits with its status.
-/// Returns only with an error, when the namespaces are not to be had; it says which setting forbids
-/// them.
+/// Runs this command again inside fresh namespaces, with these variables, and exits with its
+/// status. Returns only with an error, when the namespaces are not to be had; it says which setting
+/// forbids them.
 ///
 /// # Errors
 /// If the kernel or a setting refuses a namespace.

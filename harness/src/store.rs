@@ -1,7 +1,7 @@
 //! The run directory: `runs/<system>-<workload>/<UTC stamp>-<seed>/`.
 //!
-//! Everything about a run is in it, and nothing in it names the machine. `runs/latest` points to the
-//! run that began last.
+//! Everything about a run is in it, and nothing in it names the machine. `runs/latest` points to
+//! the run that began last.
 
 #![allow(
     clippy::disallowed_methods,

@@ -32,7 +32,8 @@ fn an_unknown_system_workload_fault_or_option_is_named_with_what_there_is() {
 #[test]
 fn numbers_that_make_no_sense_are_refused_before_anything_is_started() {
     refused(&["test", "--nodes", "0"], 2, &["at least 1", "got 0"]);
-    refused(&["test", "paxos", "--nodes", "1"], 2, &["at least 2", "got 1"]);
+    refused(&["test", "naive-majority", "--nodes", "1"], 2, &["at least 3", "got 1"]);
+    refused(&["test", "two-generals", "--nodes", "3"], 2, &["at most 2", "got 3"]);
     refused(&["test", "--nodes", "n1,n1"], 2, &["n1", "twice"]);
     refused(&["test", "--nodes", "n1,b d"], 2, &["no host name"]);
     refused(&["test", "--nodes", "100000"], 2, &["at most"]);

@@ -12,13 +12,14 @@
 //! let fault = schism_nemeses::parse("kill:folower").err().unwrap().to_string();
 //! assert!(fault.contains("Did you mean `follower`?"), "{fault}");
 //! assert_eq!(schism_nemeses::parse("pause")?.name(), "pause:one");
-//! assert_eq!(schism_nemeses::expand("kill,partition=n1,n2|n3")?, ["kill:one", "partition=n1+n2/n3"]);
+//! assert_eq!(schism_nemeses::expand("kill,partition=n1,n2|n3")?, ["kill:one",
+//! "partition=n1+n2/n3"]);
 //! # Ok::<(), schism_nemeses::FaultSpecError>(())
 //! ```
 //!
 //! Random targets are drawn from the nodes that are up and have no role of their own, and leave a
-//! majority of all nodes standing, counting those that are down already. `majority`, `all` and names
-//! are the user's explicit wish, and take what they say.
+//! majority of all nodes standing, counting those that are down already. `majority`, `all` and
+//! names are the user's explicit wish, and take what they say.
 //!
 //! What it refuses: faults that can't be undone.
 

@@ -1,10 +1,10 @@
 //! Partitions: who hears whom.
 //!
-//! Almost every partition is a list of *sides*, groups that can talk within themselves: a node drops
-//! what comes from nodes that share no side with it. Sides may overlap (the bridge's node is in
-//! both, each node of the ring in several), which makes one function, [`separate`], plan them all.
-//! Packets are dropped where they arrive, never where they leave: the sender's process then sees
-//! what a broken link looks like, silence, and not an error from its own kernel.
+//! Almost every partition is a list of *sides*, groups that can talk within themselves: a node
+//! drops what comes from nodes that share no side with it. Sides may overlap (the bridge's node is
+//! in both, each node of the ring in several), which makes one function, [`separate`], plan them
+//! all. Packets are dropped where they arrive, never where they leave: the sender's process then
+//! sees what a broken link looks like, silence, and not an error from its own kernel.
 
 pub(crate) mod bridge;
 pub(crate) mod explicit;

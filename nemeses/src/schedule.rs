@@ -2,9 +2,10 @@
 //!
 //! One cycle is: inject a fault, hold it for about `interval`, heal it, be quiet for about `quiet`.
 //! "About" is uniform between half and one and a half times as much, so that faults don't fall into
-//! step with a store's own timers, and none is too short to matter. The first fault comes after half
-//! an interval, so that a short run sees one. In up to a fifth of the cycles two faults of different
-//! [families](crate::kind::Family) overlap, as in real outages one thing follows from another.
+//! step with a store's own timers, and none is too short to matter. The first fault comes after
+//! half an interval, so that a short run sees one. In up to a fifth of the cycles two faults of
+//! different [families](crate::kind::Family) overlap, as in real outages one thing follows from
+//! another.
 //!
 //! Faults are drawn like cards: none comes again before each has come once. It never ends; the
 //! run's time limit cuts it, and the runner heals what is in force then.

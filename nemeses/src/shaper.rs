@@ -1,9 +1,9 @@
 //! A bad network in user space: delay, jitter, loss and duplicates, without `tc netem`.
 //!
 //! Many kernels, and all that containers share, come without netem. But they have NFQUEUE: a rule
-//! (see [`rules::shape`](crate::rules::shape)) hands each arriving packet to a process, which answers
-//! when and whether it goes on. That process is [`run`], started by the harness inside the node's
-//! network namespace.
+//! (see [`rules::shape`](crate::rules::shape)) hands each arriving packet to a process, which
+//! answers when and whether it goes on. That process is [`run`], started by the harness inside the
+//! node's network namespace.
 //!
 //! Design: one thread, one netlink socket, one heap of packets that wait, ordered by release time.
 //! Packets stay in the kernel meanwhile, and only their numbers come here, unless copies have to be

@@ -1,4 +1,5 @@
-//! What each fault plans, over clusters of all sizes: snapshots for people, properties for the rest.
+//! What each fault plans, over clusters of all sizes: snapshots for people, properties for the
+//! rest.
 
 use proptest::prelude::*;
 use schism_core::cluster::{Cluster, Node, NodeId};
@@ -322,7 +323,8 @@ proptest! {
         let sets: BTreeSet<_> = hears.values().collect();
         prop_assert_eq!(sets.len(), size, "no two hear the same");
         for (node, heard) in &hears {
-            prop_assert!(heard.len() >= cluster.majority() && heard.len() < size + usize::from(size == 3));
+            let most = size + usize::from(size == 3);
+            prop_assert!(heard.len() >= cluster.majority() && heard.len() < most);
             for other in heard {
                 prop_assert!(hears[other].contains(node), "a connection needs both ways");
             }

@@ -109,7 +109,8 @@ impl<'a> Case<'a> {
         if let Some((overwritten, newer)) = self.split_brain(&writers) {
             return overwritten.describe(self, newer);
         }
-        // Every write of the value was over before something newer, which was known before the read.
+        // Every write of the value was over before something newer, which was known before the
+        // read.
         let older = |op: &Op<Register>| writers.iter().all(|writer| writer.precedes(op));
         let newer = self
             .writes()

@@ -1,14 +1,14 @@
 //! Depth-first search for a linearization of any model, remembering what was tried.
 //!
 //! Source: Wing and Gong, "Testing and verifying concurrent objects" (1993), with the memory of
-//! Lowe, "Testing for linearizability" (2017). Walk over the events that are left: an invocation may
-//! be linearized next, if the model allows it; a return of an operation that has not been means that
-//! the last choice was wrong. A pair of (operations linearized, state) that was reached before is
-//! not entered again, because what can follow depends on nothing else.
+//! Lowe, "Testing for linearizability" (2017). Walk over the events that are left: an invocation
+//! may be linearized next, if the model allows it; a return of an operation that has not been means
+//! that the last choice was wrong. A pair of (operations linearized, state) that was reached before
+//! is not entered again, because what can follow depends on nothing else.
 //!
-//! Operations of unknown fate have no return, so they may be left out: the search has succeeded when
-//! no return is left. Exponential in the worst case, hence the budget: both steps and the memory for
-//! what was tried are counted against it.
+//! Operations of unknown fate have no return, so they may be left out: the search has succeeded
+//! when no return is left. Exponential in the worst case, hence the budget: both steps and the
+//! memory for what was tried are counted against it.
 
 use super::timed::{Answer, Timed};
 use schism_core::model::Model;

@@ -1,8 +1,8 @@
 //! Did two nodes both hold themselves for the primary? Only for the wording of a violation.
 //!
 //! Two writes on one key, acknowledged by different nodes during one fault, are called split brain
-//! if the network kept the two nodes apart (they are on different sides, and no node is on both), or
-//! if the fault cut off the monitor that says who is primary; and if the two nodes took turns
+//! if the network kept the two nodes apart (they are on different sides, and no node is on both),
+//! or if the fault cut off the monitor that says who is primary; and if the two nodes took turns
 //! acknowledging writes (one did before and after the other, each having returned before the next
 //! began). A failover alone doesn't take turns: it passes from the one node to the other, once.
 

@@ -1,31 +1,33 @@
 //! Registers with few values: a sweep over the events that keeps every configuration worth keeping.
 //!
-//! A search must guess an order; a sweep keeps, after each event, the set of things that can be true
-//! then. A configuration is: what the register holds (`state`); when the last blind write took
+//! A search must guess an order; a sweep keeps, after each event, the set of things that can be
+//! true then. A configuration is: what the register holds (`state`); when the last blind write took
 //! effect (`tau`); which pending reads have been satisfied (`reads`); which pending writes and
-//! compare-and-sets have taken effect (`consumed`). Pending means: begun, not returned. Operations of
-//! unknown fate stay pending for ever.
+//! compare-and-sets have taken effect (`consumed`). Pending means: begun, not returned. Operations
+//! of unknown fate stay pending for ever.
 //!
 //! Why it is exact:
-//! - A read changes nothing, so it may as well be satisfied at the first moment at which it is pending
-//!   and its value is held.
-//! - Nothing has to take effect before some operation returns. So at the return of an operation, and
-//!   only then, all sequences of pending writes that end with it done are tried (the closure). Of
-//!   equal pending operations the one that has to end first is taken: swapping two equal ones changes
-//!   nothing else. (Any of them may take the place of another that ends later, not the reverse.)
-//! - A pending blind write that began before `tau` can *hide*: it can be put directly before the last
-//!   blind write, where nobody sees it. At its return it is therefore done for free; the
+//! - A read changes nothing, so it may as well be satisfied at the first moment at which it is
+//!   pending and its value is held.
+//! - Nothing has to take effect before some operation returns. So at the return of an operation,
+//!   and only then, all sequences of pending writes that end with it done are tried (the closure).
+//!   Of equal pending operations the one that has to end first is taken: swapping two equal ones
+//!   changes nothing else. (Any of them may take the place of another that ends later, not the
+//!   reverse.)
+//! - A pending blind write that began before `tau` can *hide*: it can be put directly before the
+//!   last blind write, where nobody sees it. At its return it is therefore done for free; the
 //!   configurations in which it is consumed visibly are kept too.
-//! - Configuration A *dominates* B, and B is dropped, if whatever B can still do, A can: same state,
-//!   A's satisfied reads include B's, A's consumed are among B's, what only B consumed never returns
-//!   or can hide in A, and A's tau is not smaller (a larger tau hides more). Between events tau may be
-//!   smaller if a write of this very state's value is among what only B consumed: A can perform
-//!   that write later, with the same effect as a larger tau. Within a closure that is not allowed,
-//!   because there the write would be counted twice.
+//! - Configuration A *dominates* B, and B is dropped, if whatever B can still do, A can: same
+//!   state, A's satisfied reads include B's, A's consumed are among B's, what only B consumed never
+//!   returns or can hide in A, and A's tau is not smaller (a larger tau hides more). Between events
+//!   tau may be smaller if a write of this very state's value is among what only B consumed: A can
+//!   perform that write later, with the same effect as a larger tau. Within a closure that is not
+//!   allowed, because there the write would be counted twice.
 //!
-//! A history is possible if a configuration is left at its end. Each keeps the trail of what it did,
-//! which makes the certificate: a hidden write stands before the last blind write at the time of its
-//! return. The frontier stays small as long as few operations stay pending; hence the budget.
+//! A history is possible if a configuration is left at its end. Each keeps the trail of what it
+//! did, which makes the certificate: a hidden write stands before the last blind write at the time
+//! of its return. The frontier stays small as long as few operations stay pending; hence the
+//! budget.
 
 use super::register::{Action, actions};
 use super::timed::{Answer, NEVER, Timed};

@@ -3,10 +3,10 @@
 //! Source: Gibbons and Korach, "Testing shared memories" (1997), section 4, extended here by
 //! compare-and-set and by operations of unknown fate.
 //!
-//! *Clusters.* As every value is written once, each read names its write. A write and its reads form
-//! a cluster, and in any linearization a cluster stands in one piece: write first, then reads, until
-//! the next write. What was never written, `None`, has a cluster of its own, that begins with an
-//! imagined write before everything.
+//! *Clusters.* As every value is written once, each read names its write. A write and its reads
+//! form a cluster, and in any linearization a cluster stands in one piece: write first, then reads,
+//! until the next write. What was never written, `None`, has a cluster of its own, that begins with
+//! an imagined write before everything.
 //!
 //! *Chains.* A compare-and-set from old to new, if it took effect, comes directly after old's
 //! cluster, since nothing was written between. So clusters join into chains (*blocks*) of a fixed
@@ -25,10 +25,11 @@
 //! are: two forward blocks whose intervals overlap; or one with s ≤ f whose [s, f] lies within a
 //! forward block's interval. Two blocks with s ≤ f never conflict. Sorting finds both kinds.
 //!
-//! *Without such a pair there is a linearization*: sort forward blocks by f and the others by s. Let
-//! k be this key, and f(A) < s(B), so that A has to come before B. If B is not forward, k(B) = s(B),
-//! and k(A) ≤ f(A) in any case. If B is forward, then s(A) < f(B) = k(B), as there is no conflict,
-//! and k(A) ≤ s(A) in any case. So k(A) < k(B). That order is returned as the certificate.
+//! *Without such a pair there is a linearization*: sort forward blocks by f and the others by s.
+//! Let k be this key, and f(A) < s(B), so that A has to come before B. If B is not forward, k(B) =
+//! s(B), and k(A) ≤ f(A) in any case. If B is forward, then s(A) < f(B) = k(B), as there is no
+//! conflict, and k(A) ≤ s(A) in any case. So k(A) < k(B). That order is returned as the
+//! certificate.
 
 use super::register::{Action, actions};
 use super::timed::{Answer, Timed};

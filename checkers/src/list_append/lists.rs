@@ -167,7 +167,8 @@ fn plausible<'h>(
         tally.add("G1b", || {
             let writer = &txns[*writer];
             let text = format!(
-                "{label} read list {key} up to {newest}, from the middle of {}, which appended more",
+                "{label} read list {key} up to {newest}, from the middle of {}, \
+                 which appended more",
                 writer.label()
             );
             anomaly("G1b", text).with_op(writer.op)

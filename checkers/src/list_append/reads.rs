@@ -77,7 +77,10 @@ fn internal(txn: &Txn<'_>, key: &Key, state: &Known<'_>, list: &[i64]) -> Anomal
     };
     Anomaly::new(
         "internal",
-        format!("{label} read {list:?} from list {key}, where by its own doing it had to find {expected}"),
+        format!(
+            "{label} read {list:?} from list {key}, where by its own doing it had to find \
+             {expected}"
+        ),
     )
     .because(format!("{label} ended at {}", ended(txn.op)))
     .because(format!("within it, {:?} was appended to list {key} before that read", state.own))

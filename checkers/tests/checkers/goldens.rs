@@ -1,5 +1,5 @@
-//! The golden histories: `histories/<verdict>/<model>-<name>.jsonl`. The folder says the verdict, and
-//! for invalid ones the name begins with the kind of the first anomaly.
+//! The golden histories: `histories/<verdict>/<model>-<name>.jsonl`. The folder says the verdict,
+//! and for invalid ones the name begins with the kind of the first anomaly.
 
 use schism_checkers::consensus::Consensus;
 use schism_checkers::convergence::Convergence;

@@ -1,8 +1,8 @@
 //! Clients: how one worker talks to one node.
 //!
-//! The errors are the delicate part. [`ClientError`] has two kinds, and the conversion that `?` uses
-//! always gives [`ClientError::Indefinite`]: a mistake in a client can make Schism miss a violation,
-//! never invent one. Saying that something certainly did not happen takes a deliberate
+//! The errors are the delicate part. [`ClientError`] has two kinds, and the conversion that `?`
+//! uses always gives [`ClientError::Indefinite`]: a mistake in a client can make Schism miss a
+//! violation, never invent one. Saying that something certainly did not happen takes a deliberate
 //! [`ClientError::definite`], with the reason beside it in the code.
 //!
 //! ```

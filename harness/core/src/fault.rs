@@ -17,8 +17,8 @@ pub trait Fault: Send + Sync {
     /// Its full name with target, such as `partition-leader` or `kill:follower`.
     fn name(&self) -> String;
 
-    /// What to do to this cluster now, or why there is nothing to do. Pure: the same view and chance
-    /// give the same plan.
+    /// What to do to this cluster now, or why there is nothing to do. Pure: the same view and
+    /// chance give the same plan.
     fn plan(&self, view: &ClusterView<'_>, rng: &mut Rng) -> Result<Plan, Skip>;
 }
 

@@ -1,9 +1,9 @@
 //! The vocabulary of Schism: what a test is made of, and nothing that runs one.
 //!
 //! Everything here is data and pure functions. No clock, network, disk or operating-system
-//! randomness is touched: time is handed in, and chance comes from a run's seed ([`rng::Rng`]). That
-//! is what lets generators, plans and checkers be tested without a cluster, and lets a history be
-//! judged again years later.
+//! randomness is touched: time is handed in, and chance comes from a run's seed ([`rng::Rng`]).
+//! That is what lets generators, plans and checkers be tested without a cluster, and lets a history
+//! be judged again years later.
 //!
 //! A test in one paragraph: a [`generator::Generator`] decides what is asked next; a
 //! [`client::Client`] asks one node of a [`system::System`], in the words of an [`api::Api`]; each

@@ -18,8 +18,8 @@ pub trait Workload: 'static {
     /// One line for `schism list`.
     fn about(&self) -> &'static str;
 
-    /// What clients do during the run, at the rate of `params`. The runner adds the time limit and the
-    /// nemesis.
+    /// What clients do during the run, at the rate of `params`. The runner adds the time limit and
+    /// the nemesis.
     fn generator(&self, params: &Params, rng: &Rng) -> Gen<Self::Api>;
 
     /// What clients do once everything has healed and recovered: read everything back, from every

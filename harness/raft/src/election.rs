@@ -1,10 +1,10 @@
 //! Who runs for leader, and when.
 //!
 //! openraft can do this itself, but it draws its election timeout once a process, and looks at it
-//! once every one and a half heartbeats, so that two nodes may split the votes again and again. Here
-//! each wait is drawn anew (§5.2 of the paper), and a node asks first whether it would be elected
-//! (pre-vote, §9.6 of the thesis): one that comes back from behind a cut, or from a pause, doesn't
-//! depose a leader that everybody else hears.
+//! once every one and a half heartbeats, so that two nodes may split the votes again and again.
+//! Here each wait is drawn anew (§5.2 of the paper), and a node asks first whether it would be
+//! elected (pre-vote, §9.6 of the thesis): one that comes back from behind a cut, or from a pause,
+//! doesn't depose a leader that everybody else hears.
 
 use crate::network::{PeerRequest, PeerResponse, address};
 use crate::service::Served;

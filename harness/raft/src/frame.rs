@@ -1,10 +1,11 @@
-//! Frames: how bytes get into a file such that what was written whole can be told from what was not.
+//! Frames: how bytes get into a file such that what was written whole can be told from what was
+//! not.
 //!
-//! A frame is `length, crc32(payload), crc32(of these eight bytes)`, little-endian, and the payload.
-//! The log's writer syncs each frame before it writes the next, so at most the last one can be torn.
-//! That is the whole argument of [`scan`]: a broken frame that is followed by a good one had been
-//! synced, so it is corruption; a broken frame with nothing good behind it is a torn tail, which
-//! nobody was promised. Damage to the very last frame cannot be told from a torn one.
+//! A frame is `length, crc32(payload), crc32(of these eight bytes)`, little-endian, and the
+//! payload. The log's writer syncs each frame before it writes the next, so at most the last one
+//! can be torn. That is the whole argument of [`scan`]: a broken frame that is followed by a good
+//! one had been synced, so it is corruption; a broken frame with nothing good behind it is a torn
+//! tail, which nobody was promised. Damage to the very last frame cannot be told from a torn one.
 
 use std::fmt;
 

@@ -4,8 +4,8 @@
 //! question's number, so a slow answer holds up no other.
 //!
 //! A cut link loses packets but closes nothing: TCP would go on retransmitting, ever more rarely,
-//! for long after the cut has healed. So a connection on which an answer is overdue and nothing else
-//! arrives is given up for a new one. A paused peer looks the same, and loses nothing by it.
+//! for long after the cut has healed. So a connection on which an answer is overdue and nothing
+//! else arrives is given up for a new one. A paused peer looks the same, and loses nothing by it.
 //!
 //! An asker who stops waiting is told whether the question may have left: [`LinkError::NotSent`] is
 //! a certainty, because a question is claimed, by one atomic step, either by the asker who gives up

@@ -190,8 +190,9 @@ impl RaftNetwork<Types> for Peer {
         _: RPCOption,
     ) -> Result<SnapshotResponse<u64>, StreamingError<Types, Fatal<u64>>> {
         let Snapshot { meta, snapshot } = snapshot;
+        let request = PeerRequest::Snapshot { vote, meta, state: *snapshot };
         let sent = tokio::select! {
-            sent = self.send_snapshot(PeerRequest::Snapshot { vote, meta, state: *snapshot }) => sent,
+            sent = self.send_snapshot(request) => sent,
             closed = cancel => return Err(closed.into()),
         };
         match sent {

@@ -109,7 +109,8 @@ fn raft_config(options: &Options) -> anyhow::Result<Config> {
 }
 
 /// Makes the cluster, if there is none: with the same founding members on every node, so that it is
-/// the same cluster whoever is first. The first node does it at once, the others only if it doesn't.
+/// the same cluster whoever is first. The first node does it at once, the others only if it
+/// doesn't.
 async fn found(served: Arc<Served>) -> anyhow::Result<()> {
     let founders = served.options.members;
     if served.config.me >= founders {

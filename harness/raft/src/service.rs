@@ -77,8 +77,9 @@ impl Service for Front {
 }
 
 /// Proposes until the instance is decided. The client stops waiting at some time; the node doesn't
-/// stop trying, because Termination is promised to every proposal that was handed over. Trying again
-/// is harmless: the first proposal in the log decides, and every later one is answered with it.
+/// stop trying, because Termination is promised to every proposal that was handed over. Trying
+/// again is harmless: the first proposal in the log decides, and every later one is answered with
+/// it.
 async fn insist(served: Arc<Served>, payload: Payload) -> Response {
     if let Err(error) = Consensus::decode_call(&payload) {
         return Response::Fail { error: error.to_string() };

@@ -303,7 +303,9 @@ mod tests {
             (json!({"api": "set", "f": "add", "value": 1}), Ok(Route::Write)),
             (json!({"api": "list-append", "f": "txn", "value": [["r", 1, null]]}), Ok(Route::Read)),
             (
-                json!({"api": "list-append", "f": "txn", "value": [["r", 1, null], ["append", 1, 1]]}),
+                json!({
+                    "api": "list-append", "f": "txn", "value": [["r", 1, null], ["append", 1, 1]],
+                }),
                 Ok(Route::Write),
             ),
             (json!({"api": "log", "f": "delivered"}), Ok(Route::Local)),

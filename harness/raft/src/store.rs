@@ -8,7 +8,8 @@
 //!
 //! The state itself lives in memory, and is made again at start from the snapshot and the log up to
 //! the commit hint. Without the hint it would come back as old as the snapshot, until a leader says
-//! what is committed: correct, but a node that is asked what *it* has delivered would seem to forget.
+//! what is committed: correct, but a node that is asked what *it* has delivered would seem to
+//! forget.
 
 pub(crate) mod files;
 pub(crate) mod log;

@@ -37,7 +37,8 @@ pub(crate) struct Command {
 ///
 /// openraft answers `ForwardToLeader` both when it refuses a proposal and when it truncates the
 /// entry of one that it had accepted. The first is certain not to happen. The second is not: a copy
-/// on another node may still be committed by a later leader. The store makes the difference visible.
+/// on another node may still be committed by a later leader. The store makes the difference
+/// visible.
 #[derive(Clone, Debug)]
 pub(crate) struct Appended(Arc<AtomicBool>);
 

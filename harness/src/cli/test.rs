@@ -235,7 +235,7 @@ async fn watch(bar: &ProgressBar, progress: &Progress) -> anyhow::Error {
                     return anyhow!("interrupted");
                 }
                 progress.stop.set(true);
-                bar.println("Interrupted: healing and judging what there is. Once more to stop at once.");
+                bar.println("Interrupted: heals and judges what there is. Again to stop at once.");
             }
             () = tick => {}
         }

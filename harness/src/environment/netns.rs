@@ -2,8 +2,8 @@
 //!
 //! Lives inside the sandbox (`crate::sandbox`), whose own network namespace holds the bridge and
 //! the clients; a bridge on the host would have its packets swallowed by Docker's firewall rules. A
-//! node's namespace is only ever a file descriptor of this process, so there is no name to clash and
-//! nothing to clean up.
+//! node's namespace is only ever a file descriptor of this process, so there is no name to clash
+//! and nothing to clean up.
 //!
 //! A node's processes are those in its network namespace. That also finds a daemon which left its
 //! session. The controller's own helpers in there (packet shapers) are known and spared.

@@ -1,3 +1,5 @@
+//! The schedule in simulated time.
+
 use super::schedule;
 use crate::spec::kind;
 use schism_core::api::register::Register;

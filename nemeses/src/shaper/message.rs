@@ -1,7 +1,8 @@
 //! Netlink messages to and from the kernel's queue, as bytes.
 //!
 //! The format is that of `linux/netlink.h`, `linux/netfilter/nfnetlink.h` and
-//! `nfnetlink_queue.h`: headers in the machine's byte order, the queue's own fields in the network's.
+//! `nfnetlink_queue.h`: headers in the machine's byte order, the queue's own fields in the
+//! network's.
 
 const NLMSG_ERROR: u16 = 2;
 const NLM_F_REQUEST: u16 = 1;

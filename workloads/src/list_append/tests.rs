@@ -1,3 +1,5 @@
+//! What its transactions are, and that broken stores are found.
+
 use super::{APPENDS_PER_LIST, LONGEST, ListAppend, reads};
 use crate::testing::{Network, assert_all_nodes_read, calls, params, run};
 use schism_core::api::Key;

@@ -1,3 +1,5 @@
+//! What its calls are, and that broken stores are found.
+
 use super::{Register, reads};
 use crate::testing::{Network, assert_all_nodes_read, calls, params, run};
 use schism_core::api::Key;

@@ -1,3 +1,5 @@
+//! The simulator keeps to the interpreter's rules, and catches generators that break theirs.
+
 use super::super::testing::{adds, run_with};
 use super::super::{Act, Context, Emit, Gen, GenExt as _, Generator, Next, Thread, always};
 use super::{Fault, Simulation, imperfect, perfect};
