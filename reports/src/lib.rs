@@ -1,5 +1,5 @@
-//! Turns a run into what people and CI read: [`html`] (`report.html`, one self-contained file),
-//! [`junit`] (`junit.xml`) and [`terminal`] (the summary that a person reads in five seconds).
+//! Turns a run into what people and CI read: [`html()`] (`report.html`, one self-contained file),
+//! [`junit()`] (`junit.xml`) and [`terminal()`] (the summary that a person reads in five seconds).
 //!
 //! It draws and never judges: every verdict and every argument comes from the checkers' records.
 //! Figures that it works out itself (counts, quantiles, who answered when) are plain counting of
