@@ -9,6 +9,7 @@ mod doctor;
 mod heal;
 mod list;
 mod node;
+mod pipe;
 mod report;
 mod test;
 
@@ -89,7 +90,11 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let command = Cli::parse().command;
+    if !matches!(command, Command::Test(_) | Command::Node(_) | Command::Shaper(_)) {
+        pipe::end_with_the_reader();
+    }
+    let result = match command {
         Command::Test(test) => test.run(),
         Command::Check(check) => check.run(),
         Command::Report(report) => report.run(),

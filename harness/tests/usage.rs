@@ -3,8 +3,14 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+/// Runs it in a directory of its own: a test that is not refused must not leave a run in the tree.
 fn schism(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_schism")).args(arguments).output().unwrap()
+    let dir = tempfile::tempdir().unwrap();
+    Command::new(env!("CARGO_BIN_EXE_schism"))
+        .args(arguments)
+        .current_dir(dir.path())
+        .output()
+        .unwrap()
 }
 
 /// Runs it and checks the exit code, and that the error contains each of `words`.

@@ -13,6 +13,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use schism_core::record::TestRecord;
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -215,7 +216,9 @@ fn perform(entry: &Entry, mut record: TestRecord, options: &Test) -> Result<u8, 
     let judged = judged?;
     let report = dir.file("report.html");
     let color = color(options.no_color);
-    print!("{}", schism_reports::terminal(&judged.view, &judge::shown(&report), color, width()));
+    let summary = schism_reports::terminal(&judged.view, &judge::shown(&report), color, width());
+    // Whoever closed the pipe has the exit code and the report.
+    let _ = std::io::stdout().write_all(summary.as_bytes());
     if let Some(path) = &options.junit {
         std::fs::copy(dir.file("junit.xml"), path)
             .with_context(|| format!("cannot write {}", path.display()))?;
