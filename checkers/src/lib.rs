@@ -12,10 +12,10 @@
 //! use schism_checkers::{judge, linearizable::Linearizable};
 //! use schism_core::{api::register::Register, checker::Checker, history::History};
 //! let lines = concat!(
-//!     r#"{"index":0,"time":1,"type":"invoke","process":0,"f":"write","value":1,"node":"n1"}"#, "\n",
-//!     r#"{"index":1,"time":2,"type":"ok","process":0,"f":"write","value":1,"node":"n1"}"#, "\n",
-//!     r#"{"index":2,"time":3,"type":"invoke","process":1,"f":"read","node":"n2"}"#, "\n",
-//!     r#"{"index":3,"time":4,"type":"ok","process":1,"f":"read","value":null,"node":"n2"}"#, "\n",
+//!     r#"{"index":0,"time":1,"type":"invoke","process":0,"f":"write","value":1}"#, "\n",
+//!     r#"{"index":1,"time":2,"type":"ok","process":0,"f":"write","value":1}"#, "\n",
+//!     r#"{"index":2,"time":3,"type":"invoke","process":1,"f":"read"}"#, "\n",
+//!     r#"{"index":3,"time":4,"type":"ok","process":1,"f":"read","value":null}"#, "\n",
 //! );
 //! let history = History::<Register>::from_jsonl(lines.as_bytes())?.history;
 //! let checkers: [Box<dyn Checker<Register>>; 1] = [Box::new(Linearizable::default())];
