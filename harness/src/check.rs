@@ -238,11 +238,12 @@ fn worse(left: u8, right: u8) -> u8 {
     if rank(right) > rank(left) { right } else { left }
 }
 
-/// Reads a verdict's JSON file for its `valid` and its anomalies' kinds.
+/// Reads a verdict's JSON file for its `valid`, its anomalies' kinds, its headline, and what its
+/// checkers say, a line each.
 ///
 /// # Errors
 /// If the file is no verdict.
-pub fn read_verdict(path: &Path) -> anyhow::Result<(Value, Vec<String>, String)> {
+pub fn read_verdict(path: &Path) -> anyhow::Result<(Value, Vec<String>, String, String)> {
     let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let record: schism_core::record::VerdictRecord = serde_json::from_slice(&bytes)?;
     ensure!(!record.checkers.is_empty(), "{} has no findings", path.display());
@@ -250,5 +251,7 @@ pub fn read_verdict(path: &Path) -> anyhow::Result<(Value, Vec<String>, String)>
     let mut kinds: Vec<String> = kinds.map(|anomaly| anomaly.kind.clone()).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    Ok((record.valid, kinds, record.headline))
+    let summaries: Vec<&str> =
+        record.checkers.iter().map(|finding| finding.summary.as_str()).collect();
+    Ok((record.valid, kinds, record.headline, summaries.join("\n")))
 }

@@ -25,6 +25,7 @@ use std::sync::Mutex;
   test = \"primary-replica --workload register\"   what follows `schism test`
   expect = \"invalid\"                             valid, invalid or unknown
   anomaly = \"split-brain\"                        how an anomaly found begins; may be left out
+  says = \"neither side\"                         words of a checker's summary; may be left out
 
 Examples:
   schism matrix harness/docs/chapter.toml
@@ -66,6 +67,8 @@ struct Row {
     expect: String,
     #[serde(default)]
     anomaly: Option<String>,
+    #[serde(default)]
+    says: Option<String>,
 }
 
 /// What one test came to.
@@ -182,14 +185,15 @@ impl Matrix {
         let verdict = store.join("latest").join("verdict.json");
         let judged = [0, 1, 3].map(Some).contains(&code);
         let (met, words) = if let (true, Ok(verdict)) = (judged, read_verdict(&verdict)) {
-            let (valid, kinds, headline) = verdict;
+            let (valid, kinds, headline, summaries) = verdict;
             let word = word(&valid);
             let kind_found = row
                 .anomaly
                 .as_ref()
                 .is_none_or(|start| kinds.iter().any(|kind| kind.starts_with(start)));
             let words = format!("{word} {}{headline}", listed(&kinds));
-            (word == row.expect && kind_found && code == Some(exit_code(word)), words)
+            let said = row.says.as_ref().is_none_or(|words| summaries.contains(words.as_str()));
+            (word == row.expect && kind_found && said && code == Some(exit_code(word)), words)
         } else {
             let error = String::from_utf8_lossy(&output.stderr);
             (false, format!("exit code {code:?}: {}", error.trim()))

@@ -4,7 +4,7 @@
 //! connection: whatever happens to a request has to be in the history.
 
 use super::{Configure, SystemOptions};
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use reqwest::redirect::Policy;
@@ -51,14 +51,14 @@ impl System for Etcd {
 
     fn version(&self) -> Result<String, Missing> {
         let missing = || Missing {
-            program: "etcd".to_owned(),
+            program: "etcd 3.4 or later".to_owned(),
             debian_packages: vec!["etcd-server".to_owned()],
         };
         let output = std::process::Command::new("etcd").arg("--version").output();
         let text = output.map_err(|_| missing())?.stdout;
         let text = String::from_utf8_lossy(&text).into_owned();
         let version = text.lines().find_map(|line| line.strip_prefix("etcd Version: "));
-        version.map(str::to_owned).ok_or_else(missing)
+        version.filter(|version| has_gateway(version)).map(str::to_owned).ok_or_else(missing)
     }
 
     fn launch(&self, cluster: &Cluster, node: NodeId, dirs: &NodeDirs) -> Launch {
@@ -220,10 +220,19 @@ impl Client<Register> for EtcdClient {
     }
 }
 
-/// Fails early, and clearly, where the installed etcd has no `/v3` gateway.
-pub fn check_version(version: &str) -> anyhow::Result<()> {
+/// Only from 3.4 on is the gateway at `/v3`.
+fn has_gateway(version: &str) -> bool {
     let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
-    let (major, minor) = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
-    ensure!((major, minor) >= (3, 4), "etcd {version} is too old; expected 3.4 or later");
-    Ok(())
+    (parts.next(), parts.next()) >= (Some(3), Some(4))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_gateway;
+
+    #[test]
+    fn an_etcd_before_3_4_counts_as_missing() {
+        assert!(has_gateway("3.4.23") && has_gateway("3.10.0") && has_gateway("4.0.0"));
+        assert!(!has_gateway("3.3.25") && !has_gateway("2.9") && !has_gateway("garbage"));
+    }
 }
