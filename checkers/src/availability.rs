@@ -12,6 +12,7 @@ use crate::words::{and, asked, count, ended};
 use schism_core::api::Api;
 use schism_core::checker::{Checker, Finding};
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::op::{Op, Outcome};
 use schism_core::record::{FaultWindow, RunFacts};
 use schism_core::time::Nanos;
@@ -63,7 +64,7 @@ impl<A: Api> Checker<A> for Availability {
         NAME
     }
 
-    fn check(&self, history: &History<A>, run: &RunFacts) -> Finding {
+    fn check(&self, history: &History<A>, run: &RunFacts, _: &Limits) -> Finding {
         let mut sentences = Vec::new();
         let mut windows = Vec::new();
         for fault in &run.faults {

@@ -32,6 +32,7 @@ use crate::words::{and, asked, count, ended, some};
 use schism_core::api::consensus::{Consensus as Api, ConsensusOp};
 use schism_core::checker::{Checker, Finding};
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::op::{Op, Outcome};
 use schism_core::record::RunFacts;
 use schism_core::time::Nanos;
@@ -54,7 +55,7 @@ impl Checker<Api> for Consensus {
         NAME
     }
 
-    fn check(&self, history: &History<Api>, run: &RunFacts) -> Finding {
+    fn check(&self, history: &History<Api>, run: &RunFacts, _: &Limits) -> Finding {
         let instances = Instance::gather(history);
         let mut tally = Tally::default();
         for (number, instance) in &instances {

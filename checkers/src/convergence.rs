@@ -18,6 +18,7 @@ use schism_core::api::Key;
 use schism_core::api::register::{Register, RegisterOp, Reply};
 use schism_core::checker::{Checker, Finding};
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::op::Op;
 use schism_core::record::RunFacts;
 use schism_core::verdict::{Anomaly, Verdict};
@@ -39,7 +40,7 @@ impl Checker<Register> for Convergence {
         NAME
     }
 
-    fn check(&self, history: &History<Register>, run: &RunFacts) -> Finding {
+    fn check(&self, history: &History<Register>, run: &RunFacts, _: &Limits) -> Finding {
         let mut keys: BTreeMap<Option<&Key>, Vec<&Op<Register>>> = BTreeMap::new();
         for op in history.ops() {
             keys.entry(op.call.key.as_ref()).or_default().push(op);

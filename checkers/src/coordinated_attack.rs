@@ -16,6 +16,7 @@ use crate::words::{and, count, ended};
 use schism_core::api::consensus::Consensus as Api;
 use schism_core::checker::{Checker, Finding};
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::op::Op;
 use schism_core::record::RunFacts;
 use schism_core::verdict::{Anomaly, Verdict};
@@ -36,7 +37,7 @@ impl Checker<Api> for CoordinatedAttack {
         NAME
     }
 
-    fn check(&self, history: &History<Api>, run: &RunFacts) -> Finding {
+    fn check(&self, history: &History<Api>, run: &RunFacts, _: &Limits) -> Finding {
         let battles = Instance::gather(history);
         let mut tally = Tally::default();
         let (mut attacks, mut retreats) = (0, 0);

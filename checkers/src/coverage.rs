@@ -9,6 +9,7 @@ use schism_core::api::Api;
 use schism_core::checker::{Checker, Finding};
 use schism_core::event::Kind;
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::op::Outcome;
 use schism_core::record::RunFacts;
 use schism_core::verdict::Verdict;
@@ -27,7 +28,7 @@ impl<A: Api> Checker<A> for Coverage {
         NAME
     }
 
-    fn check(&self, history: &History<A>, run: &RunFacts) -> Finding {
+    fn check(&self, history: &History<A>, run: &RunFacts, _: &Limits) -> Finding {
         let mut reached: HashMap<(String, u8), usize> = HashMap::new();
         for op in history.ops() {
             let f = A::encode_call(&op.call).f;

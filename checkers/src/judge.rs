@@ -3,6 +3,7 @@
 use schism_core::api::Api;
 use schism_core::checker::{Checker, Finding};
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::record::RunFacts;
 use schism_core::verdict::Verdict;
 use std::any::Any;
@@ -16,21 +17,27 @@ pub fn judge<A: Api>(
     checkers: &[Box<dyn Checker<A>>],
     history: &History<A>,
     facts: &RunFacts,
+    limits: &Limits,
 ) -> (Verdict, Vec<Finding>) {
     if checkers.is_empty() {
         return (Verdict::Unknown("no checker was asked".to_owned()), Vec::new());
     }
     let findings: Vec<Finding> =
-        checkers.iter().map(|checker| ask(checker.as_ref(), history, facts)).collect();
+        checkers.iter().map(|checker| ask(checker.as_ref(), history, facts, limits)).collect();
     let verdict =
         findings.iter().map(|finding| finding.verdict.clone()).fold(Verdict::Valid, Verdict::merge);
     (verdict, findings)
 }
 
-fn ask<A: Api>(checker: &dyn Checker<A>, history: &History<A>, facts: &RunFacts) -> Finding {
+fn ask<A: Api>(
+    checker: &dyn Checker<A>,
+    history: &History<A>,
+    facts: &RunFacts,
+    limits: &Limits,
+) -> Finding {
     // Nothing is seen again that a panic could have left half done: history and facts are shared
     // without interior mutability, and the checker's own work is dropped.
-    let answer = catch_unwind(AssertUnwindSafe(|| checker.check(history, facts)));
+    let answer = catch_unwind(AssertUnwindSafe(|| checker.check(history, facts, limits)));
     answer.unwrap_or_else(|panic| {
         let why = format!("checker {} failed: {}", checker.name(), message(panic.as_ref()));
         Finding::new(checker.name(), Verdict::Unknown(why.clone()), why)

@@ -19,6 +19,7 @@ use crate::words::{count, ended};
 use schism_core::api::leadership::{Leadership, Reply};
 use schism_core::checker::{Checker, Finding};
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::op::Op;
 use schism_core::record::RunFacts;
 use schism_core::verdict::{Anomaly, Verdict};
@@ -66,7 +67,7 @@ impl Checker<Leadership> for LeaderElection {
         NAME
     }
 
-    fn check(&self, history: &History<Leadership>, run: &RunFacts) -> Finding {
+    fn check(&self, history: &History<Leadership>, run: &RunFacts, _: &Limits) -> Finding {
         let samples: Vec<Sample<'_>> = history.ops().iter().filter_map(leads).collect();
         let mut tally = Tally::default();
         let terms = one_a_term(&samples, run, &mut tally);

@@ -19,7 +19,7 @@
 //! );
 //! let history = History::<Register>::from_jsonl(lines.as_bytes())?.history;
 //! let checkers: [Box<dyn Checker<Register>>; 1] = [Box::new(Linearizable::default())];
-//! let (verdict, _) = judge(&checkers, &history, &Default::default());
+//! let (verdict, _) = judge(&checkers, &history, &Default::default(), &Default::default());
 //! assert_eq!(verdict.anomalies()[0].kind, "stale-read");
 //! # Ok::<(), schism_core::history::HistoryError>(())
 //! ```

@@ -24,6 +24,7 @@ use schism_core::api::Key;
 use schism_core::api::register::{Register, RegisterOp};
 use schism_core::checker::{Checker, Finding};
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::op::Op;
 use schism_core::record::RunFacts;
 use schism_core::verdict::Verdict;
@@ -80,7 +81,7 @@ impl Checker<Register> for Linearizable {
         NAME
     }
 
-    fn check(&self, history: &History<Register>, run: &RunFacts) -> Finding {
+    fn check(&self, history: &History<Register>, run: &RunFacts, _: &Limits) -> Finding {
         let objects = objects(history);
         let mut tally = Tally::default();
         let mut methods: BTreeMap<&'static str, usize> = BTreeMap::new();

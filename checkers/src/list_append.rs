@@ -35,6 +35,7 @@ use schism_core::api::Key;
 use schism_core::api::list_append::{ListAppend as Api, Mop};
 use schism_core::checker::{Checker, Finding};
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::op::{Op, Outcome};
 use schism_core::record::RunFacts;
 use schism_core::verdict::Verdict;
@@ -96,7 +97,7 @@ impl Checker<Api> for ListAppend {
         NAME
     }
 
-    fn check(&self, history: &History<Api>, run: &RunFacts) -> Finding {
+    fn check(&self, history: &History<Api>, run: &RunFacts, _: &Limits) -> Finding {
         let mut txns = transactions(history);
         let mut tally = Tally::default();
         let mut lists = match lists::appends(history, &txns) {

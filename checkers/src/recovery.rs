@@ -10,6 +10,7 @@ use crate::words::{asked, count, ended};
 use schism_core::api::Api;
 use schism_core::checker::{Checker, Finding};
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::op::Op;
 use schism_core::record::RunFacts;
 use schism_core::time::Nanos;
@@ -32,7 +33,7 @@ impl<A: Api> Checker<A> for Recovery {
         NAME
     }
 
-    fn check(&self, history: &History<A>, run: &RunFacts) -> Finding {
+    fn check(&self, history: &History<A>, run: &RunFacts, _: &Limits) -> Finding {
         let Some(healed) = run.healed_at else {
             let why = "the run did not come to its last heal, so there is no recovery to measure";
             let verdict =

@@ -36,6 +36,7 @@ use crate::words::{and, asked, count, ended};
 use schism_core::api::set::{Call, Reply, Set};
 use schism_core::checker::{Checker, Finding};
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::op::{Op, Outcome};
 use schism_core::record::RunFacts;
 use schism_core::verdict::{Anomaly, Verdict};
@@ -73,7 +74,7 @@ impl Checker<Set> for SetFull {
         NAME
     }
 
-    fn check(&self, history: &History<Set>, run: &RunFacts) -> Finding {
+    fn check(&self, history: &History<Set>, run: &RunFacts, _: &Limits) -> Finding {
         let elements = elements(history);
         let reads: Vec<(&Op<Set>, &[i64])> = history.ops().iter().filter_map(contents).collect();
         let mut tally = Tally::default();

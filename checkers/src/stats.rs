@@ -8,6 +8,7 @@ use crate::words::{count, ended};
 use schism_core::api::Api;
 use schism_core::checker::{Checker, Finding};
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::op::{Op, Outcome};
 use schism_core::record::RunFacts;
 use schism_core::verdict::Verdict;
@@ -62,7 +63,7 @@ impl<A: Api> Checker<A> for Stats {
         NAME
     }
 
-    fn check(&self, history: &History<A>, _: &RunFacts) -> Finding {
+    fn check(&self, history: &History<A>, _: &RunFacts, _: &Limits) -> Finding {
         let mut all = Counts::default();
         let mut by_f: BTreeMap<String, Counts> = BTreeMap::new();
         let mut reasons: HashMap<(&str, &str), usize> = HashMap::new();

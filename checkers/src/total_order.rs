@@ -25,6 +25,7 @@ use crate::words::{and, asked, count, ended};
 use schism_core::api::log::{Call, Log, Reply};
 use schism_core::checker::{Checker, Finding};
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::op::{Op, Outcome};
 use schism_core::record::RunFacts;
 use schism_core::verdict::{Anomaly, Verdict};
@@ -62,7 +63,7 @@ impl Checker<Log> for TotalOrder {
         NAME
     }
 
-    fn check(&self, history: &History<Log>, run: &RunFacts) -> Finding {
+    fn check(&self, history: &History<Log>, run: &RunFacts, _: &Limits) -> Finding {
         let messages = messages(history);
         let answers: Vec<Answer<'_>> = history.ops().iter().filter_map(delivered).collect();
         let mut tally = Tally::default();

@@ -8,6 +8,7 @@ use schism_checkers::linearizable::Linearizable;
 use schism_core::api::Api;
 use schism_core::checker::Checker;
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::record::{FindingRecord, RunFacts, valid_value};
 use schism_core::verdict::Verdict;
 use serde_json::{Value, json};
@@ -112,8 +113,12 @@ pub const MODELS: &[Model] = &[
 fn by<A: Api>(path: &Path, checker: impl Checker<A> + 'static) -> anyhow::Result<Answer> {
     let file = File::open(path).context("cannot be opened")?;
     let read = History::<A>::from_jsonl(BufReader::with_capacity(1 << 20, file))?;
-    let (verdict, findings) =
-        schism_checkers::judge(&[Box::new(checker)], &read.history, &RunFacts::default());
+    let (verdict, findings) = schism_checkers::judge(
+        &[Box::new(checker)],
+        &read.history,
+        &RunFacts::default(),
+        &Limits::default(),
+    );
     Ok(Answer {
         verdict,
         findings: findings.into_iter().map(FindingRecord::from).collect(),

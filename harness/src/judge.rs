@@ -9,6 +9,7 @@ use crate::systems::{Configure, SystemOptions};
 use crate::{beliefs, journal, registry};
 use anyhow::Context as _;
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::record::{
     FaultRecord, FindingRecord, RunFacts, TestRecord, VerdictRecord, valid_value, windows,
 };
@@ -59,7 +60,8 @@ pub fn stored<S: Configure, W: Workload + Default>(run: &RunDir) -> anyhow::Resu
     let journal = journal::read(&run.file("faults.jsonl")).unwrap_or_default();
     let params = params(&record, serving::<S>(&record)?);
     let facts = facts(&history, &journal, &record, &workload, &params);
-    let (verdict, findings) = schism_checkers::judge(&workload.checkers(&params), &history, &facts);
+    let (verdict, findings) =
+        schism_checkers::judge(&workload.checkers(&params), &history, &facts, &Limits::default());
     let mut warnings = words(&history, WARNING);
     if read.truncated {
         warnings.push("the history's last line was cut off, and is left out".to_owned());

@@ -8,6 +8,7 @@ use schism_core::event::{Body, Event};
 use schism_core::generator::GenExt as _;
 use schism_core::generator::simulate::{Request, Simulation, Trace};
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::op::{Op, Outcome};
 use schism_core::record::RunFacts;
 use schism_core::rng::Rng;
@@ -111,7 +112,8 @@ pub(crate) fn run<W: Workload>(
         append(&mut events, trace, healed);
     }
     let history = History::from_events(events).unwrap();
-    let (verdict, findings) = judge(&workload.checkers(params), &history, &facts);
+    let (verdict, findings) =
+        judge(&workload.checkers(params), &history, &facts, &Limits::default());
     Ran { history, facts, verdict, findings }
 }
 

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use schism_core::api::register::{Call, Register, RegisterOp, Reply};
 use schism_core::checker::{Checker, Finding};
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::op::Op;
 use schism_core::record::{FaultWindow, RunFacts};
 use schism_core::time::Nanos;
@@ -190,7 +191,7 @@ proptest! {
 
     #[test]
     fn the_checker_is_right_and_can_explain_itself(history in histories(true)) {
-        let finding = Linearizable::default().check(&history, &RunFacts::default());
+        let finding = Linearizable::default().check(&history, &RunFacts::default(), &Limits::default());
         let completed = history.ops().iter().any(|op| op.reply().is_some());
         match finding.verdict {
             Verdict::Valid => prop_assert!(completed && oracle(history.ops())),
@@ -277,7 +278,7 @@ fn read(node: &'static str, span: Range<u64>, found: Option<i64>) -> Did<Registe
 }
 
 fn check(ops: impl IntoIterator<Item = Did<Register>>, run: &RunFacts) -> Finding {
-    Linearizable::default().check(&history(ops), run)
+    Linearizable::default().check(&history(ops), run, &Limits::default())
 }
 
 fn only_anomaly(finding: &Finding) -> (&str, &str) {
@@ -428,7 +429,11 @@ fn values_that_are_written_twice_take_the_sweep_and_keys_are_independent() {
 #[test]
 fn over_budget_is_unknown_and_nothing_at_all_too() {
     let ops = [wrote("n1", 0..10, 1), wrote("n1", 1..11, 1), read("n2", 20..30, Some(1))];
-    let finding = Linearizable { step_budget: 1 }.check(&history(ops), &RunFacts::default());
+    let finding = Linearizable { step_budget: 1 }.check(
+        &history(ops),
+        &RunFacts::default(),
+        &Limits::default(),
+    );
     assert!(matches!(&finding.verdict, Verdict::Unknown(why) if why.contains("budget of 1 steps")));
     let nothing = check([fail("n1", 0..10, on_key(RegisterOp::Write(1)))], &RunFacts::default());
     assert!(matches!(nothing.verdict, Verdict::Unknown(_)));

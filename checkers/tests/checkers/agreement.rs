@@ -8,6 +8,7 @@ use schism_checkers::coordinated_attack::CoordinatedAttack;
 use schism_core::api::consensus::{Call, Consensus as Api, ConsensusOp, Reply};
 use schism_core::checker::Checker;
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::op::Op;
 use schism_core::record::RunFacts;
 use schism_core::verdict::Verdict;
@@ -197,7 +198,7 @@ proptest! {
 
     #[test]
     fn safety_agrees_with_the_definition(history in histories()) {
-        let finding = SAFETY.check(&history, &RunFacts::default());
+        let finding = SAFETY.check(&history, &RunFacts::default(), &Limits::default());
         let decided = history.ops().iter().any(|op| {
             matches!(op.reply(), Some(Reply::Decided(Some(_))))
         });

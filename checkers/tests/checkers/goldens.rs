@@ -12,6 +12,7 @@ use schism_checkers::total_order::TotalOrder;
 use schism_core::api::Api;
 use schism_core::checker::{Checker, Finding};
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::record::RunFacts;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +34,7 @@ const MODELS: &[(&str, Judge)] = &[
 fn by<A: Api>(checker: &impl Checker<A>, text: &str) -> Finding {
     let read = History::from_jsonl(text.as_bytes()).expect("a golden history can be read");
     assert!(!read.truncated);
-    checker.check(&read.history, &RunFacts::default())
+    checker.check(&read.history, &RunFacts::default(), &Limits::default())
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

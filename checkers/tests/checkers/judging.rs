@@ -7,6 +7,7 @@ use schism_checkers::stats::Stats;
 use schism_core::api::set::{Call, Reply, Set};
 use schism_core::checker::{Checker, Finding};
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::record::RunFacts;
 use schism_core::verdict::Verdict;
 
@@ -17,7 +18,7 @@ impl Checker<Set> for Broken {
         "broken"
     }
 
-    fn check(&self, history: &History<Set>, _: &RunFacts) -> Finding {
+    fn check(&self, history: &History<Set>, _: &RunFacts, _: &Limits) -> Finding {
         panic!("{} operations are too many", history.ops().len())
     }
 }
@@ -33,20 +34,23 @@ fn lossy() -> History<Set> {
 fn a_checker_that_panics_costs_only_its_own_answer() {
     let facts = RunFacts::default();
     let checkers: [Box<dyn Checker<Set>>; 2] = [Box::new(Broken), Box::new(Stats)];
-    let (verdict, findings) = judge(&checkers, &lossy(), &facts);
+    let (verdict, findings) = judge(&checkers, &lossy(), &facts, &Limits::default());
     let why = "checker broken failed: 2 operations are too many";
     assert_eq!(verdict, Verdict::Unknown(why.to_owned()));
     assert_eq!(findings[1].verdict, Verdict::Valid);
     let checkers: [Box<dyn Checker<Set>>; 2] =
         [Box::new(Broken), Box::new(SetFull { linearizable: false })];
-    let (verdict, findings) = judge(&checkers, &lossy(), &facts);
+    let (verdict, findings) = judge(&checkers, &lossy(), &facts, &Limits::default());
     assert_eq!(verdict.anomalies()[0].kind, "lost");
     assert_eq!(findings.len(), 2);
 }
 
 #[test]
 fn without_checkers_nothing_is_valid() {
-    assert!(matches!(judge(&[], &lossy(), &RunFacts::default()).0, Verdict::Unknown(_)));
+    assert!(matches!(
+        judge(&[], &lossy(), &RunFacts::default(), &Limits::default()).0,
+        Verdict::Unknown(_)
+    ));
 }
 
 #[test]

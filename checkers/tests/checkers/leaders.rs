@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use schism_checkers::leader_election::LeaderElection;
 use schism_core::api::leadership::{Call, Leadership, Reply};
 use schism_core::checker::Checker;
+use schism_core::limits::Limits;
 use schism_core::record::RunFacts;
 use schism_core::verdict::Verdict;
 use std::ops::Range;
@@ -103,7 +104,7 @@ proptest! {
                 _ => follows(NODES[node], span, 0),
             }
         });
-        let finding = IN_TIME.check(&history(ops), &RunFacts::default());
+        let finding = IN_TIME.check(&history(ops), &RunFacts::default(), &Limits::default());
         prop_assert!(finding.verdict.anomalies().is_empty(), "{finding:#?}");
     }
 }

@@ -14,6 +14,7 @@ mod transactions;
 
 use schism_core::api::Api;
 use schism_core::checker::{Checker, Finding};
+use schism_core::limits::Limits;
 use schism_core::record::{FaultWindow, RunFacts};
 use schism_core::time::Nanos;
 use std::time::Duration;
@@ -24,7 +25,7 @@ fn check<A: Api>(
     ops: impl IntoIterator<Item = build::Did<A>>,
     run: &RunFacts,
 ) -> Finding {
-    checker.check(&build::history(ops), run)
+    checker.check(&build::history(ops), run, &Limits::default())
 }
 
 /// The kind and the sentence of the only anomaly.

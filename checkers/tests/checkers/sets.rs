@@ -7,6 +7,7 @@ use schism_checkers::set_full::SetFull;
 use schism_core::api::set::{Call, Reply, Set};
 use schism_core::checker::Checker;
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::op::Op;
 use schism_core::record::RunFacts;
 use schism_core::verdict::Verdict;
@@ -241,12 +242,12 @@ proptest! {
     #[test]
     fn a_linearizable_set_is_what_the_oracle_says_it_is(history in histories()) {
         let truth = linearizable(history.ops());
-        let strict = STRICT.check(&history, &RunFacts::default());
+        let strict = STRICT.check(&history, &RunFacts::default(), &Limits::default());
         match &strict.verdict {
             Verdict::Valid | Verdict::Unknown(_) => prop_assert!(truth, "{strict:#?}"),
             Verdict::Invalid(_) => prop_assert!(!truth, "{strict:#?}"),
         }
-        let durable = DURABLE.check(&history, &RunFacts::default());
+        let durable = DURABLE.check(&history, &RunFacts::default(), &Limits::default());
         prop_assert!(!truth || durable.verdict.anomalies().is_empty(), "{durable:#?}");
     }
 }

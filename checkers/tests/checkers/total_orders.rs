@@ -7,6 +7,7 @@ use schism_checkers::total_order::TotalOrder;
 use schism_core::api::log::{Call, Log, Reply};
 use schism_core::checker::Checker;
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::op::Op;
 use schism_core::record::RunFacts;
 use schism_core::verdict::Verdict;
@@ -233,7 +234,7 @@ proptest! {
     #[test]
     fn the_checker_agrees_with_the_oracle(history in histories(), real_time in any::<bool>()) {
         let truth = oracle(history.ops(), real_time);
-        let finding = TotalOrder { real_time }.check(&history, &RunFacts::default());
+        let finding = TotalOrder { real_time }.check(&history, &RunFacts::default(), &Limits::default());
         match &finding.verdict {
             Verdict::Valid | Verdict::Unknown(_) => prop_assert!(truth, "{finding:#?}"),
             Verdict::Invalid(_) => prop_assert!(!truth, "{finding:#?}"),

@@ -8,6 +8,7 @@ use schism_core::api::Key;
 use schism_core::api::list_append::{ListAppend as Api, Mop, Txn};
 use schism_core::checker::Checker;
 use schism_core::history::History;
+use schism_core::limits::Limits;
 use schism_core::op::Op;
 use schism_core::record::RunFacts;
 use schism_core::verdict::Verdict;
@@ -249,7 +250,7 @@ proptest! {
         let truth = serializable(history.ops(), real_time);
         let consistency =
             if real_time { Consistency::StrictSerializable } else { Consistency::Serializable };
-        let finding = ListAppend { consistency }.check(&history, &RunFacts::default());
+        let finding = ListAppend { consistency }.check(&history, &RunFacts::default(), &Limits::default());
         match &finding.verdict {
             Verdict::Valid => prop_assert!(truth, "{finding:#?}"),
             Verdict::Invalid(_) => prop_assert!(!truth, "{finding:#?}"),

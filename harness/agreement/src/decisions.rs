@@ -113,7 +113,7 @@ impl Decisions {
         if api != Consensus::NAME {
             return not_served(api);
         }
-        let call = match Consensus::decode_call(payload) {
+        let call = match payload.decode::<Consensus>() {
             Ok(call) => call,
             Err(error) => return Response::Fail { error: error.to_string() },
         };

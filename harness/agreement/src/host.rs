@@ -112,7 +112,7 @@ pub async fn answer<A: Api, F>(payload: &Payload, perform: impl FnOnce(A::Call) 
 where
     F: Future<Output = Outcome<A::Reply>>,
 {
-    let call = match A::decode_call(payload) {
+    let call = match payload.decode::<A>() {
         Ok(call) => call,
         Err(error) => return Response::Fail { error: error.to_string() },
     };

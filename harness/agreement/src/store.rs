@@ -71,11 +71,11 @@ impl Store {
     /// What a call comes down to, asked of this copy.
     pub(crate) fn ask(&self, api: &str, payload: &Payload) -> Asked {
         match api {
-            Register::NAME => match Register::decode_call(payload) {
+            Register::NAME => match payload.decode::<Register>() {
                 Ok(call) => self.ask_register(&call),
                 Err(error) => refused(error.to_string()),
             },
-            Set::NAME => match Set::decode_call(payload) {
+            Set::NAME => match payload.decode::<Set>() {
                 Ok(call) => self.ask_set(&call),
                 Err(error) => refused(error.to_string()),
             },

@@ -11,6 +11,7 @@ pub mod log;
 pub mod register;
 pub mod set;
 
+use crate::form::{Form, Tape};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -32,11 +33,16 @@ pub trait Api: Sized + Send + Sync + 'static + Clone + fmt::Debug + PartialEq {
     /// The `value` of a completed call's line.
     fn encode_reply(call: &Self::Call, reply: &Self::Reply) -> Value;
 
-    /// Reads what [`Api::encode_call`] writes.
-    fn decode_call(payload: &Payload) -> Result<Self::Call, DecodeError>;
+    /// Reads what [`Api::encode_call`] writes, and what foreign histories write in its place.
+    fn decode_call(asked: &Asked<'_>) -> Result<Self::Call, DecodeError>;
 
     /// Reads what [`Api::encode_reply`] writes.
-    fn decode_reply(call: &Self::Call, value: &Value) -> Result<Self::Reply, DecodeError>;
+    fn decode_reply(call: &Self::Call, value: Form<'_>) -> Result<Self::Reply, DecodeError>;
+
+    /// [`Api::decode_reply`] of a JSON value that stands alone.
+    fn reply_from_json(call: &Self::Call, value: &Value) -> Result<Self::Reply, DecodeError> {
+        Self::decode_reply(call, Tape::from_json(value).root())
+    }
 }
 
 /// The part of a history line that an [`Api`] decides.
@@ -52,7 +58,42 @@ pub struct Payload {
     pub value: Value,
 }
 
+/// A call as it stands in a history.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'t> {
+    /// The operation's name, such as `write`.
+    pub f: &'t str,
+    /// The object that it concerns, where the history says so beside the value.
+    pub key: Option<Form<'t>>,
+    /// Its argument.
+    pub value: Form<'t>,
+}
+
+impl<'t> Asked<'t> {
+    /// Key and argument, also where they stand together as `[key argument]`, as Jepsen's
+    /// independent keys do.
+    pub fn keyed(&self) -> (Option<Key>, Form<'t>) {
+        match (self.key, self.value.array::<2>()) {
+            (Some(key), _) => (Some(key.key()), self.value),
+            (None, Ok([key, value])) => (Some(key.key()), value),
+            (None, Err(_)) => (None, self.value),
+        }
+    }
+}
+
 impl Payload {
+    /// The call that it is.
+    pub fn decode<A: Api>(&self) -> Result<A::Call, DecodeError> {
+        let mut tape = Tape::default();
+        tape.push_json(&self.value);
+        let place = tape.len();
+        if let Some(key) = &self.key {
+            tape.key(key);
+        }
+        let key = self.key.as_ref().map(|_| tape.form(place));
+        A::decode_call(&Asked { f: self.f.as_ref(), key, value: tape.root() })
+    }
+
     /// A payload without a key.
     pub fn unkeyed(f: &'static str, value: Value) -> Self {
         Self { f: Cow::Borrowed(f), key: None, value }
@@ -91,6 +132,8 @@ pub struct DecodeError {
     pub expected: String,
     /// What was there.
     pub found: String,
+    /// Where: the byte offset within the event's text, if it came from one.
+    pub at: Option<u32>,
 }
 
 impl DecodeError {
@@ -100,7 +143,7 @@ impl DecodeError {
         if found.len() > 80 {
             found = found.chars().take(77).collect::<String>() + "...";
         }
-        Self { expected: expected.into(), found }
+        Self { expected: expected.into(), found, at: None }
     }
 
     /// For an operation that the Api does not have.
@@ -108,6 +151,7 @@ impl DecodeError {
         Self {
             expected: format!("an operation of {api}: {}", known.join(", ")),
             found: format!("{f:?}"),
+            at: None,
         }
     }
 }
@@ -119,26 +163,3 @@ impl fmt::Display for DecodeError {
 }
 
 impl std::error::Error for DecodeError {}
-
-/// Reads an integer.
-pub(crate) fn int(value: &Value) -> Result<i64, DecodeError> {
-    value.as_i64().ok_or_else(|| DecodeError::new("a whole number", value))
-}
-
-/// Reads a list of integers.
-pub(crate) fn ints(value: &Value) -> Result<Vec<i64>, DecodeError> {
-    let list =
-        value.as_array().ok_or_else(|| DecodeError::new("a list of whole numbers", value))?;
-    list.iter().map(int).collect()
-}
-
-/// Reads an integer or null.
-pub(crate) fn int_or_nil(value: &Value) -> Result<Option<i64>, DecodeError> {
-    match value {
-        Value::Null => Ok(None),
-        _ => value
-            .as_i64()
-            .map(Some)
-            .ok_or_else(|| DecodeError::new("a whole number or null", value)),
-    }
-}

@@ -2,6 +2,7 @@
 
 use crate::api::Api;
 use crate::history::History;
+use crate::limits::Limits;
 use crate::record::RunFacts;
 use crate::verdict::Verdict;
 use serde_json::Value;
@@ -14,8 +15,9 @@ pub trait Checker<A: Api>: Send + Sync {
     /// Its name in the verdict, such as `linearizable`.
     fn name(&self) -> &'static str;
 
-    /// Judges. Pure: no clock, no chance, no input or output.
-    fn check(&self, history: &History<A>, run: &RunFacts) -> Finding;
+    /// Judges. Pure: no clock, no chance, no input or output. Once a limit is exceeded, it answers
+    /// unknown with what it has decided so far.
+    fn check(&self, history: &History<A>, run: &RunFacts, limits: &Limits) -> Finding;
 }
 
 /// What one checker found.

@@ -3,7 +3,8 @@
 //! [`Event`] is typed and cheap to make while a run is at full speed; [`Line`] is its form in the
 //! file, read and written by serde. Nemesis events share the file, so that one order covers both.
 
-use crate::api::{Api, DecodeError, Key, Payload};
+use crate::api::{Api, Asked, DecodeError, Key, Payload};
+use crate::form::{Form, NOWHERE, Tape};
 use crate::op::{Outcome, Process, Reason};
 use crate::time::Nanos;
 use serde::{Deserialize, Serialize};
@@ -157,25 +158,70 @@ impl<A: Api> Event<A> {
     }
 }
 
-impl Line<'_> {
-    /// The call that an `invoke` line makes.
-    pub fn call<A: Api>(&self) -> Result<A::Call, DecodeError> {
-        A::decode_call(&Payload {
-            f: Cow::Owned(self.f.clone().into_owned()),
-            key: self.key.clone(),
-            value: self.value.clone(),
-        })
+/// An event as a reader found it in a file, before anybody asked which Api it speaks.
+#[derive(Clone, Copy, Debug)]
+pub struct RawEvent<'t> {
+    /// Position in the log; `None` where the file doesn't say.
+    pub index: Option<u64>,
+    /// Time since the run began; `None` where the file doesn't say.
+    pub time: Option<Nanos>,
+    /// What kind of event.
+    pub kind: Kind,
+    /// Who.
+    pub process: Process,
+    /// What, on which object, with which argument or answer.
+    pub asked: Asked<'t>,
+    /// The node asked.
+    pub node: Option<&'t str>,
+    /// Why it failed or stayed open.
+    pub error: Option<Form<'t>>,
+}
+
+impl RawEvent<'_> {
+    /// Why it failed or stayed open, in words.
+    pub fn reason(&self) -> Reason {
+        match self.error {
+            None => Cow::Borrowed("no reason recorded"),
+            Some(error) => {
+                Cow::Owned(error.word().map_or_else(|| error.to_string(), str::to_owned))
+            }
+        }
     }
 
-    /// The outcome that a completion line gives to `call`.
+    /// The outcome that a completion gives to `call`.
     pub fn outcome<A: Api>(&self, call: &A::Call) -> Result<Outcome<A::Reply>, DecodeError> {
-        let reason = || -> Reason {
-            Cow::Owned(self.error.as_deref().unwrap_or("no reason recorded").to_owned())
-        };
         match self.kind {
-            Kind::Ok => A::decode_reply(call, &self.value).map(Outcome::Ok),
-            Kind::Fail => Ok(Outcome::Fail(reason())),
-            Kind::Info | Kind::Invoke => Ok(Outcome::Info(reason())),
+            Kind::Ok => A::decode_reply(call, self.asked.value).map(Outcome::Ok),
+            Kind::Fail => Ok(Outcome::Fail(self.reason())),
+            Kind::Info | Kind::Invoke => Ok(Outcome::Info(self.reason())),
+        }
+    }
+}
+
+impl Line<'_> {
+    /// The line as a reader's event, with its values on a tape.
+    pub fn raw<'t>(&'t self, tape: &'t mut Tape) -> RawEvent<'t> {
+        tape.clear();
+        tape.push_json(&self.value);
+        let key = self.key.as_ref().map(|key| {
+            let place = tape.len();
+            tape.key(key);
+            place
+        });
+        let error = self.error.as_ref().map(|error| {
+            let place = tape.len();
+            tape.text(NOWHERE, error);
+            place
+        });
+        let tape = &*tape;
+        RawEvent {
+            index: Some(self.index),
+            time: Some(self.time),
+            kind: self.kind,
+            process: self.process,
+            asked: Asked { f: &self.f, key: key.map(|place| tape.form(place)), value: tape.root() },
+            node: self.node.as_deref(),
+            error: error.map(|place| tape.form(place)),
         }
     }
 }

@@ -8,14 +8,16 @@
 //! last line that was cut off while being written is dropped and reported, so that the history of a
 //! killed controller can be judged; a broken line anywhere else is an error.
 
-use crate::api::Api;
-use crate::event::{Body, Event, Kind, Line, NemesisEvent};
+use crate::api::{Api, DecodeError};
+use crate::event::{Body, Event, Kind, Line, NemesisEvent, RawEvent};
+use crate::form::Tape;
 use crate::op::{Op, Outcome, Process, Stamp};
 use crate::time::Nanos;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::io::BufRead;
+use std::sync::Arc;
 
 /// The operations of a run, in the order of their invocations, and what the nemesis did.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,21 +61,22 @@ impl std::error::Error for HistoryError {}
 impl<A: Api> History<A> {
     /// Pairs invocations with completions. `O(n)`.
     pub fn from_events(events: impl IntoIterator<Item = Event<A>>) -> Result<Self, HistoryError> {
-        let mut pairing = Pairing::default();
+        let mut builder = HistoryBuilder::default();
         for (position, event) in (1..).zip(events) {
-            pairing.push(event).map_err(|message| HistoryError {
+            builder.push(event).map_err(|refused| HistoryError {
                 line: position,
                 column: 0,
-                message,
+                message: refused.message,
             })?;
         }
-        Ok(pairing.finish())
+        Ok(builder.finish())
     }
 
     /// Reads `history.jsonl`. `O(bytes)`; holds the operations, not the text.
     pub fn from_jsonl(mut reader: impl BufRead) -> Result<Read<A>, HistoryError> {
-        let mut pairing = Pairing::default();
+        let mut builder = HistoryBuilder::default();
         let mut bytes = Vec::new();
+        let mut tape = Tape::default();
         for number in 1.. {
             bytes.clear();
             let error = |column, message| HistoryError { line: number, column, message };
@@ -90,7 +93,7 @@ impl<A: Api> History<A> {
             let line: Line<'_> = match serde_json::from_slice(&bytes) {
                 Ok(line) => line,
                 Err(_) if !complete => {
-                    return Ok(Read { history: pairing.finish(), truncated: true });
+                    return Ok(Read { history: builder.finish(), truncated: true });
                 }
                 Err(e) => {
                     let message = format!(
@@ -100,9 +103,9 @@ impl<A: Api> History<A> {
                     return Err(error(e.column() as u64, message));
                 }
             };
-            pairing.push_line(&line).map_err(|message| error(0, message))?;
+            builder.push_raw(&line.raw(&mut tape)).map_err(|refused| error(0, refused.message))?;
         }
-        Ok(Read { history: pairing.finish(), truncated: false })
+        Ok(Read { history: builder.finish(), truncated: false })
     }
 
     /// Every operation, in the order of invocation.
@@ -121,40 +124,79 @@ impl<A: Api> History<A> {
     }
 }
 
-/// Pairs events while they come.
-struct Pairing<A: Api> {
-    history: History<A>,
-    open: HashMap<u64, usize>,
-    last_index: Option<u64>,
+/// Why an event can't be part of the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What was expected and what was found.
+    pub message: String,
+    /// The byte offset of what is wrong within the event's text; `None` for all of the event.
+    pub at: Option<u32>,
 }
 
-impl<A: Api> Default for Pairing<A> {
-    fn default() -> Self {
-        let history = History { ops: Vec::new(), nemesis: Vec::new(), end: Nanos::ZERO };
-        Self { history, open: HashMap::new(), last_index: None }
+impl From<DecodeError> for Refused {
+    fn from(error: DecodeError) -> Self {
+        Self { message: error.to_string(), at: error.at }
     }
 }
 
-impl<A: Api> Pairing<A> {
-    fn push_line(&mut self, line: &Line<'_>) -> Result<(), String> {
-        let body = match (line.process, line.kind) {
+impl From<String> for Refused {
+    fn from(message: String) -> Self {
+        Self { message, at: None }
+    }
+}
+
+/// Pairs events while they come: how a reader, or a test of your own, makes a [`History`].
+#[derive(Debug)]
+pub struct HistoryBuilder<A: Api> {
+    history: History<A>,
+    open: HashMap<u64, usize>,
+    nodes: HashMap<String, Arc<str>>,
+    last_index: Option<u64>,
+}
+
+impl<A: Api> Default for HistoryBuilder<A> {
+    fn default() -> Self {
+        let history = History { ops: Vec::new(), nemesis: Vec::new(), end: Nanos::ZERO };
+        Self { history, open: HashMap::new(), nodes: HashMap::new(), last_index: None }
+    }
+}
+
+impl<A: Api> HistoryBuilder<A> {
+    /// How many operations it has.
+    pub fn len(&self) -> usize {
+        self.history.ops.len()
+    }
+
+    /// True if it has no operation.
+    pub fn is_empty(&self) -> bool {
+        self.history.ops.is_empty()
+    }
+
+    /// Appends an event as it stood in a file. One without an index gets the next one; one without
+    /// a time gets its index as nanoseconds.
+    pub fn push_raw(&mut self, raw: &RawEvent<'_>) -> Result<(), Refused> {
+        let index = raw.index.unwrap_or_else(|| self.last_index.map_or(0, |last| last + 1));
+        let time = raw.time.unwrap_or(Nanos(index));
+        let node = raw.node.map(|name| match self.nodes.get(name) {
+            Some(node) => node.clone(),
+            None => self.nodes.entry(name.to_owned()).or_insert(Arc::from(name)).clone(),
+        });
+        let body = match (raw.process, raw.kind) {
             (Process::Nemesis, _) => Body::Nemesis(NemesisEvent {
-                f: Cow::Owned(line.f.clone().into_owned()),
-                value: line.value.clone(),
-                error: line.error.as_ref().map(|e| Cow::Owned(e.clone().into_owned())),
+                f: Cow::Owned(raw.asked.f.to_owned()),
+                value: raw.asked.value.to_json(),
+                error: raw.error.map(|_| raw.reason()),
             }),
-            (Process::Client(process), Kind::Invoke) => Body::Invoke {
-                process,
-                node: line.node.clone(),
-                call: line.call::<A>().map_err(|e| e.to_string())?,
-            },
+            (Process::Client(process), Kind::Invoke) => {
+                Body::Invoke { process, node, call: A::decode_call(&raw.asked)? }
+            }
             (Process::Client(process), _) => {
                 let call = self.call_of(process)?.clone();
-                let outcome = line.outcome::<A>(&call).map_err(|e| e.to_string())?;
-                Body::Complete { process, node: line.node.clone(), call, outcome }
+                let outcome = raw.outcome::<A>(&call)?;
+                Body::Complete { process, node, call, outcome }
             }
         };
-        self.push(Event { index: line.index, time: line.time, body })
+        self.push(Event { index, time, body })
     }
 
     fn call_of(&self, process: u64) -> Result<&A::Call, String> {
@@ -167,13 +209,15 @@ impl<A: Api> Pairing<A> {
         Ok(&self.history.ops[*position].call)
     }
 
-    fn push(&mut self, event: Event<A>) -> Result<(), String> {
+    /// Appends an event.
+    pub fn push(&mut self, event: Event<A>) -> Result<(), Refused> {
         if self.last_index.is_some_and(|last| event.index <= last) {
             return Err(format!(
                 "index {} after index {}; expected indices that grow",
                 event.index,
                 self.last_index.unwrap_or_default()
-            ));
+            )
+            .into());
         }
         self.last_index = Some(event.index);
         self.history.end = self.history.end.max(event.time);
@@ -184,7 +228,8 @@ impl<A: Api> Pairing<A> {
                     return Err(format!(
                         "process {process} invokes a second operation while its first is open; \
                          expected its \"ok\", \"fail\" or \"info\" before"
-                    ));
+                    )
+                    .into());
                 }
                 self.history.ops.push(Op {
                     process,
@@ -207,7 +252,8 @@ impl<A: Api> Pairing<A> {
         Ok(())
     }
 
-    fn finish(self) -> History<A> {
+    /// The history so far; what is still open is indeterminate.
+    pub fn finish(self) -> History<A> {
         self.history
     }
 }

@@ -81,7 +81,7 @@ impl Service for Front {
 /// again is harmless: the first proposal in the log decides, and every later one is answered with
 /// it.
 async fn insist(served: Arc<Served>, payload: Payload) -> Response {
-    if let Err(error) = Consensus::decode_call(&payload) {
+    if let Err(error) = payload.decode::<Consensus>() {
         return Response::Fail { error: error.to_string() };
     }
     let trying = tokio::task::spawn_local(async move {

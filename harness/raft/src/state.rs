@@ -31,19 +31,24 @@ impl Route {
         let read_if = |read| if read { Self::Read } else { Self::Write };
         let local_if = |local| if local { Self::Local } else { Self::Write };
         match api {
-            Register::NAME => Register::decode_call(payload)
+            Register::NAME => payload
+                .decode::<Register>()
                 .map(|call| read_if(call.op == RegisterOp::Read))
                 .map_err(|error| error.to_string()),
-            Set::NAME => Set::decode_call(payload)
+            Set::NAME => payload
+                .decode::<Set>()
                 .map(|call| read_if(call == set::Call::Read))
                 .map_err(|error| error.to_string()),
-            ListAppend::NAME => ListAppend::decode_call(payload)
+            ListAppend::NAME => payload
+                .decode::<ListAppend>()
                 .map(|txn| read_if(!txn.iter().any(|mop| matches!(mop, Mop::Append(..)))))
                 .map_err(|error| error.to_string()),
-            Log::NAME => Log::decode_call(payload)
+            Log::NAME => payload
+                .decode::<Log>()
                 .map(|call| local_if(call == log::Call::Delivered))
                 .map_err(|error| error.to_string()),
-            Consensus::NAME => Consensus::decode_call(payload)
+            Consensus::NAME => payload
+                .decode::<Consensus>()
                 .map(|call| local_if(call.op == ConsensusOp::Learn))
                 .map_err(|error| error.to_string()),
             other => Err(format!("raft does not serve {other}")),
@@ -185,7 +190,7 @@ impl State {
 
 /// Decodes, performs and encodes: the synchronous brother of `schism_agreement::host::answer`.
 fn perform<A: Api>(payload: &Payload, act: impl FnOnce(&A::Call) -> Outcome<A::Reply>) -> Response {
-    let call = match A::decode_call(payload) {
+    let call = match payload.decode::<A>() {
         Ok(call) => call,
         Err(error) => return fail(error.to_string()),
     };

@@ -206,7 +206,7 @@ impl<A: Api> Client<A> for Connection {
     async fn invoke(&mut self, call: &A::Call) -> Result<A::Reply, ClientError> {
         let request = Request { api: A::NAME.to_owned(), payload: Some(A::encode_call(call)) };
         match self.ask(&request).await? {
-            Response::Ok { value } => Ok(A::decode_reply(call, &value)?),
+            Response::Ok { value } => Ok(A::reply_from_json(call, &value)?),
             // The node itself says so, and each protocol says why it may.
             Response::Fail { error } => Err(ClientError::definite(error)),
             Response::Info { error } => Err(ClientError::indefinite(error)),

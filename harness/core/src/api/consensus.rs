@@ -4,7 +4,8 @@
 //! decide many times. The decision belongs to the node that is asked: Agreement is about two nodes
 //! that decided differently, so a reply says what *this* node decided.
 
-use super::{Api, DecodeError, Key, Payload, int, int_or_nil};
+use super::{Api, Asked, DecodeError, Key, Payload};
+use crate::form::Form;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -55,29 +56,23 @@ impl Api for Consensus {
         Value::from(*value)
     }
 
-    fn decode_call(payload: &Payload) -> Result<Call, DecodeError> {
-        let instance = match &payload.key {
-            Some(Key::Int(instance)) => *instance,
+    fn decode_call(asked: &Asked<'_>) -> Result<Call, DecodeError> {
+        let instance = match asked.key {
+            Some(key) => key.int()?,
             None => 0,
-            Some(other) => {
-                return Err(DecodeError::new(
-                    "a whole number as key",
-                    &Value::from(other.to_string()),
-                ));
-            }
         };
-        let op = match payload.f.as_ref() {
-            "propose" => ConsensusOp::Propose(int(&payload.value)?),
+        let op = match asked.f {
+            "propose" => ConsensusOp::Propose(asked.value.int()?),
             "learn" => ConsensusOp::Learn,
             other => return Err(DecodeError::unknown_f("consensus", &["propose", "learn"], other)),
         };
         Ok(Call { instance, op })
     }
 
-    fn decode_reply(call: &Call, value: &Value) -> Result<Reply, DecodeError> {
+    fn decode_reply(call: &Call, value: Form<'_>) -> Result<Reply, DecodeError> {
         match call.op {
-            ConsensusOp::Propose(_) => int(value).map(|value| Reply::Decided(Some(value))),
-            ConsensusOp::Learn => int_or_nil(value).map(Reply::Decided),
+            ConsensusOp::Propose(_) => value.int().map(|value| Reply::Decided(Some(value))),
+            ConsensusOp::Learn => value.int_or_nil().map(Reply::Decided),
         }
     }
 }

@@ -4,7 +4,8 @@
 //! moments. A *reign* can: it is a number that a node raises each time it becomes leader, so two
 //! samples of one reign show that the node led all the time between them.
 
-use super::{Api, DecodeError, Payload};
+use super::{Api, Asked, DecodeError, Payload};
+use crate::form::Form;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -56,16 +57,16 @@ impl Api for Leadership {
         })
     }
 
-    fn decode_call(payload: &Payload) -> Result<Call, DecodeError> {
-        match payload.f.as_ref() {
+    fn decode_call(asked: &Asked<'_>) -> Result<Call, DecodeError> {
+        match asked.f {
             "observe" => Ok(Call::Observe),
             "campaign" => Ok(Call::Campaign),
             other => Err(DecodeError::unknown_f("leadership", &["observe", "campaign"], other)),
         }
     }
 
-    fn decode_reply(_: &Call, value: &Value) -> Result<Reply, DecodeError> {
-        Reply::deserialize(value)
-            .map_err(|_| DecodeError::new("{\"term\", \"leader\", \"reign\", \"boot\"}", value))
+    fn decode_reply(_: &Call, value: Form<'_>) -> Result<Reply, DecodeError> {
+        Reply::deserialize(value.to_json())
+            .map_err(|_| value.error("{\"term\", \"leader\", \"reign\", \"boot\"}"))
     }
 }

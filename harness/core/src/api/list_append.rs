@@ -1,6 +1,7 @@
 //! Transactions over lists: each appends elements to lists and reads whole lists, atomically.
 
-use super::{Api, DecodeError, Key, Payload, int, ints};
+use super::{Api, Asked, DecodeError, Key, Payload};
+use crate::form::Form;
 use serde_json::{Value, json};
 
 /// The Api of list-append transactions.
@@ -32,14 +33,14 @@ impl Api for ListAppend {
         encode_txn(reply)
     }
 
-    fn decode_call(payload: &Payload) -> Result<Txn, DecodeError> {
-        match payload.f.as_ref() {
-            "txn" => decode_txn(&payload.value),
+    fn decode_call(asked: &Asked<'_>) -> Result<Txn, DecodeError> {
+        match asked.f {
+            "txn" => decode_txn(asked.value),
             other => Err(DecodeError::unknown_f("list-append", &["txn"], other)),
         }
     }
 
-    fn decode_reply(_: &Txn, value: &Value) -> Result<Txn, DecodeError> {
+    fn decode_reply(_: &Txn, value: Form<'_>) -> Result<Txn, DecodeError> {
         decode_txn(value)
     }
 }
@@ -53,23 +54,18 @@ fn encode_txn(txn: &Txn) -> Value {
         .collect()
 }
 
-fn decode_txn(value: &Value) -> Result<Txn, DecodeError> {
-    let mops =
-        value.as_array().ok_or_else(|| DecodeError::new("a list of [f, key, value]", value))?;
-    mops.iter().map(decode_mop).collect()
+fn decode_txn(value: Form<'_>) -> Result<Txn, DecodeError> {
+    let mops = value.items().map_err(|_| value.error("a list of [f, key, value]"))?;
+    mops.map(decode_mop).collect()
 }
 
-fn decode_mop(mop: &Value) -> Result<Mop, DecodeError> {
-    let wrong =
-        || DecodeError::new("[\"append\", key, element] or [\"r\", key, list or null]", mop);
-    let [f, key, value] = mop.as_array().map(Vec::as_slice).ok_or_else(wrong)? else {
-        return Err(wrong());
-    };
-    let key: Key = serde_json::from_value(key.clone()).map_err(|_| wrong())?;
-    match f.as_str() {
-        Some("append") => int(value).map(|element| Mop::Append(key, element)),
-        Some("r") if value.is_null() => Ok(Mop::Read(key, None)),
-        Some("r") => ints(value).map(|list| Mop::Read(key, Some(list))),
+fn decode_mop(mop: Form<'_>) -> Result<Mop, DecodeError> {
+    let wrong = || mop.error("[\"append\", key, element] or [\"r\", key, list or null]");
+    let [f, key, value] = mop.array().map_err(|_| wrong())?;
+    match f.word() {
+        Some("append") => Ok(Mop::Append(key.key(), value.int()?)),
+        Some("r") if value.is_nil() => Ok(Mop::Read(key.key(), None)),
+        Some("r") => Ok(Mop::Read(key.key(), Some(value.ints()?))),
         _ => Err(wrong()),
     }
 }

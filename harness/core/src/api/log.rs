@@ -1,6 +1,7 @@
 //! Total-order broadcast: send a message, and read what a node has delivered.
 
-use super::{Api, DecodeError, Payload, int, ints};
+use super::{Api, Asked, DecodeError, Payload};
+use crate::form::Form;
 use serde_json::Value;
 
 /// The Api of one replicated log.
@@ -44,18 +45,18 @@ impl Api for Log {
         }
     }
 
-    fn decode_call(payload: &Payload) -> Result<Call, DecodeError> {
-        match payload.f.as_ref() {
-            "broadcast" => int(&payload.value).map(Call::Broadcast),
+    fn decode_call(asked: &Asked<'_>) -> Result<Call, DecodeError> {
+        match asked.f {
+            "broadcast" => asked.value.int().map(Call::Broadcast),
             "delivered" => Ok(Call::Delivered),
             other => Err(DecodeError::unknown_f("log", &["broadcast", "delivered"], other)),
         }
     }
 
-    fn decode_reply(call: &Call, value: &Value) -> Result<Reply, DecodeError> {
+    fn decode_reply(call: &Call, value: Form<'_>) -> Result<Reply, DecodeError> {
         match call {
             Call::Broadcast(_) => Ok(Reply::Sent),
-            Call::Delivered => ints(value).map(Reply::Delivered),
+            Call::Delivered => value.ints().map(Reply::Delivered),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Registers: read, write, compare-and-set, each on one of many independent keys.
 
-use super::{Api, DecodeError, Key, Payload, int, int_or_nil, ints};
+use super::{Api, Asked, DecodeError, Key, Payload};
+use crate::form::Form;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
@@ -70,25 +71,46 @@ impl Api for Register {
         }
     }
 
-    fn decode_call(payload: &Payload) -> Result<Call, DecodeError> {
-        let op = match payload.f.as_ref() {
+    fn decode_call(asked: &Asked<'_>) -> Result<Call, DecodeError> {
+        let (mut key, value) = asked.keyed();
+        let op = match asked.f {
             "read" => RegisterOp::Read,
-            "write" => RegisterOp::Write(int(&payload.value)?),
-            "cas" => match ints(&payload.value)?.as_slice() {
-                [old, new] => RegisterOp::Cas(*old, *new),
-                _ => return Err(DecodeError::new("[old, new]", &payload.value)),
-            },
+            "write" => RegisterOp::Write(value.int()?),
+            "cas" => {
+                let pair = match value.array() {
+                    Ok(pair) => pair,
+                    // What looked like a key with its argument was [old new] alone.
+                    Err(_) if asked.key.is_none() => {
+                        key = None;
+                        asked
+                            .value
+                            .array()
+                            .map_err(|e| DecodeError { expected: "[old new]".to_owned(), ..e })?
+                    }
+                    Err(_) => return Err(value.error("[old new]")),
+                };
+                let [old, new] = pair;
+                RegisterOp::Cas(old.int()?, new.int()?)
+            }
             other => {
                 return Err(DecodeError::unknown_f("register", &["read", "write", "cas"], other));
             }
         };
-        Ok(Call { key: payload.key.clone(), op })
+        Ok(Call { key, op })
     }
 
-    fn decode_reply(call: &Call, value: &Value) -> Result<Reply, DecodeError> {
+    fn decode_reply(call: &Call, value: Form<'_>) -> Result<Reply, DecodeError> {
         match call.op {
-            RegisterOp::Read => int_or_nil(value).map(Reply::Read),
+            RegisterOp::Read => keyed_reply(call, value).int_or_nil().map(Reply::Read),
             RegisterOp::Write(_) | RegisterOp::Cas(..) => Ok(Reply::Written),
         }
+    }
+}
+
+/// The answer alone, where it stands as `[key answer]`.
+fn keyed_reply<'t>(call: &Call, value: Form<'t>) -> Form<'t> {
+    match (&call.key, value.array::<2>()) {
+        (Some(_), Ok([_, answer])) => answer,
+        _ => value,
     }
 }

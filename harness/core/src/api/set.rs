@@ -1,6 +1,7 @@
 //! A set that only grows: add an element, read them all.
 
-use super::{Api, DecodeError, Payload, int, ints};
+use super::{Api, Asked, DecodeError, Payload};
+use crate::form::Form;
 use serde_json::Value;
 
 /// The Api of one set.
@@ -44,18 +45,18 @@ impl Api for Set {
         }
     }
 
-    fn decode_call(payload: &Payload) -> Result<Call, DecodeError> {
-        match payload.f.as_ref() {
-            "add" => int(&payload.value).map(Call::Add),
+    fn decode_call(asked: &Asked<'_>) -> Result<Call, DecodeError> {
+        match asked.f {
+            "add" => asked.value.int().map(Call::Add),
             "read" => Ok(Call::Read),
             other => Err(DecodeError::unknown_f("set", &["add", "read"], other)),
         }
     }
 
-    fn decode_reply(call: &Call, value: &Value) -> Result<Reply, DecodeError> {
+    fn decode_reply(call: &Call, value: Form<'_>) -> Result<Reply, DecodeError> {
         match call {
             Call::Add(_) => Ok(Reply::Added),
-            Call::Read => ints(value).map(Reply::Read),
+            Call::Read => value.ints().map(Reply::Read),
         }
     }
 }
