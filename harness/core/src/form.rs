@@ -182,7 +182,9 @@ impl Tape {
             Value::String(text) => self.text(NOWHERE, text),
             Value::Array(members) => {
                 let list = self.open(NOWHERE, Shape::List);
-                members.iter().for_each(|member| self.push_json(member));
+                for member in members {
+                    self.push_json(member);
+                }
                 self.close(&list);
             }
             Value::Object(members) => {
