@@ -32,6 +32,7 @@ pub mod consensus;
 pub mod convergence;
 pub mod coordinated_attack;
 pub mod coverage;
+pub mod generate;
 pub mod leader_election;
 pub mod linearizable;
 pub mod list_append;

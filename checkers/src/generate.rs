@@ -1,0 +1,3 @@
+//! Seeded histories for benchmarks.
+
+pub mod transactions;
