@@ -1,6 +1,8 @@
 //! Transactions over lists and registers, judged by the dependencies between them.
 
+pub mod graph;
 pub mod history;
+pub mod scc;
 
 mod build;
 mod intern;

@@ -104,7 +104,7 @@ impl TxnBuilder {
             }
             (Process::Client(process), kind) => {
                 self.grows(index)?;
-                self.complete(process, kind, stamp, raw.asked.value)
+                self.complete(process, raw.node, kind, stamp, raw.asked.value)
             }
         };
         self.last_index = Some(index);
@@ -145,18 +145,19 @@ impl TxnBuilder {
     fn complete(
         &mut self,
         process: u64,
+        node: Option<&str>,
         kind: Kind,
         stamp: Stamp,
         value: Form<'_>,
     ) -> Result<(), Refused> {
         let session = self.session(process)?;
         let open = self.open.get_mut(session as usize).and_then(Option::take);
-        let Some((txn, mut mops)) = open else {
-            return Err(format!(
-                "process {process} completes an operation, but has none open; \
-                 expected an \"invoke\" of it before"
-            )
-            .into());
+        let (txn, mut mops) = if let Some(open) = open {
+            open
+        } else {
+            let mut mops = self.spare.pop().unwrap_or_default();
+            self.decode(value, Fate::Info, &mut mops)?;
+            (self.begin(process, node, stamp)?.0, mops)
         };
         let fate = match kind {
             Kind::Ok => Fate::Ok,
@@ -275,11 +276,20 @@ impl TxnBuilder {
                 Shape::Registers => r#"["w", key, value] or ["r", key, value or null]"#,
             })
         };
-        let [f, key, value] = mop.array().map_err(|_| wrong())?;
-        let f = f.word().ok_or_else(wrong)?;
+        let mut parts = mop.items().map_err(|_| wrong())?;
+        let (f, key) = parts.next().zip(parts.next()).ok_or_else(wrong)?;
+        let value = parts.next();
+        let f = f.word().filter(|_| parts.next().is_none()).ok_or_else(wrong)?;
         let too_many = |form: Form<'_>| form.error("less than 2^29 keys and 2^31 unusual values");
         let history = &mut self.history;
         let id = history.keys.form(key).ok_or_else(|| too_many(key))?;
+        let value = match value {
+            Some(value) => value,
+            None if f != "r" => return Err(wrong()),
+            None if fate != Fate::Ok => return Ok(Mop::ReadUnknown { key: id }),
+            None if shape == Shape::Lists => return Ok(self.observe(id, &[])),
+            None => return Ok(Mop::Read { key: id, value: None }),
+        };
         match (f, shape) {
             ("append", Shape::Lists) => {
                 let value = history.values.form(value).ok_or_else(|| too_many(value))?;

@@ -14,8 +14,11 @@
 //! invocation, whose reads are unknown. What an operation of unknown fate claims to have read is
 //! not used: if it did not commit, it proves nothing.
 //!
-//! Refused: what is no micro-operation, a completion without invocation, a second invocation while
-//! one is open, an index that doesn't grow, a write of nil.
+//! A completion without invocation, as in excerpts, is a transaction that may have begun at any time
+//! before. A read may leave its value out where that is nil: `[:r k]`.
+//!
+//! Refused: what is no micro-operation, a second invocation while one is open, an index that doesn't
+//! grow, a write of nil.
 //!
 //! ```
 //! use schism_checkers::transactions::history::{Mop, Shape, TxnBuilder};
@@ -267,6 +270,12 @@ impl TxnHistory {
         self.invoked[txn as usize]
     }
 
+    /// Is its invocation in the log? If not, it may have begun at any time before its completion,
+    /// which then stands for it.
+    pub fn began(&self, txn: TxnId) -> bool {
+        self.invoked[txn as usize].index != self.completed[txn as usize].index
+    }
+
     /// When the log says that it ended, if it does, also for one of unknown fate.
     pub fn completed(&self, txn: TxnId) -> Option<Stamp> {
         Some(self.completed[txn as usize]).filter(|stamp| *stamp != NEVER)
@@ -282,7 +291,8 @@ impl TxnHistory {
 
     /// Had `first` returned before `second` was invoked?
     pub fn precedes(&self, first: TxnId, second: TxnId) -> bool {
-        self.returned(first).is_some_and(|index| index < self.invoked(second).index)
+        let invoked = self.invoked(second).index;
+        self.began(second) && self.returned(first).is_some_and(|index| index < invoked)
     }
 
     /// Transactions that succeeded, in the order of their completions.
