@@ -2,6 +2,7 @@
 
 pub mod graph;
 pub mod history;
+pub mod models;
 pub mod scc;
 
 mod build;
