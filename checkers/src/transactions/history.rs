@@ -260,6 +260,15 @@ impl TxnHistory {
         mops.iter().map(|mop| mop.mop(&self.apart))
     }
 
+    /// One of its operations, by its place.
+    ///
+    /// # Panics
+    /// If it has fewer.
+    pub fn mop(&self, txn: TxnId, place: u32) -> Mop {
+        let (start, len) = self.spans[txn as usize];
+        self.mops[start as usize..][..len as usize][place as usize].mop(&self.apart)
+    }
+
     /// How many operations all transactions have.
     pub fn mop_count(&self) -> usize {
         self.mops.len()
