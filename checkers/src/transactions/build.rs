@@ -251,6 +251,8 @@ impl TxnBuilder {
                 let _too_many = self.end(txn, Fate::Info, NEVER, mops);
             }
         }
+        let TxnHistory { mains, keys, .. } = &mut self.history;
+        mains.resize_with(keys.len(), Vec::new);
         self.history
     }
 
