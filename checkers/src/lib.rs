@@ -40,6 +40,7 @@ pub mod recovery;
 pub mod set_full;
 pub mod stats;
 pub mod total_order;
+pub mod transactions;
 
 #[cfg(test)]
 #[path = "../tests/checkers/build.rs"]

@@ -2,7 +2,7 @@
 
 use schism_core::verdict::{Anomaly, Verdict};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many anomalies of one kind a verdict lists.
 pub(crate) const LISTED: usize = 10;
@@ -32,6 +32,26 @@ impl Tally {
     /// Is there none at all?
     pub(crate) fn is_empty(&self) -> bool {
         self.counts.is_empty()
+    }
+
+    /// Every kind that was added.
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = &'static str> {
+        self.counts.keys().copied()
+    }
+
+    /// Adds what another has, after what is here.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.listed.extend(other.listed);
+        for (kind, count) in other.counts {
+            *self.counts.entry(kind).or_default() += count;
+        }
+    }
+
+    /// Only these kinds.
+    pub(crate) fn only(mut self, kinds: &BTreeSet<&'static str>) -> Self {
+        self.listed.retain(|anomaly| kinds.contains(anomaly.kind.as_str()));
+        self.counts.retain(|kind, _| kinds.contains(kind));
+        self
     }
 
     /// `{"lost": 12, …}`

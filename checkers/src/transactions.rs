@@ -1,0 +1,33 @@
+//! Transactions over lists and registers, judged by the dependencies between them.
+//!
+//! The way from a history to a verdict, each step a module:
+//!
+//! 1. [`history`]: the transactions in columns, filled event by event.
+//! 2. `lists` (and its counterpart for registers): which anomalies do reads show by themselves, and
+//!    which transaction must come before which?
+//! 3. [`graph`]: those edges, with process order and real time; its strongly connected components.
+//! 4. `part`, `cycles`: each component by itself: which kinds of cycles does it have?
+//! 5. `report`, `verify`: every cycle checked edge by edge against the history, and put into words.
+//! 6. [`models`]: which consistency models do the anomalies rule out, and was one expected?
+//!
+//! Soundness and cost are argued where they arise, in `lists` and `cycles`.
+
+pub mod graph;
+pub mod history;
+pub mod models;
+pub mod scc;
+
+mod build;
+mod cycles;
+mod intern;
+mod list_append;
+mod lists;
+mod part;
+mod report;
+mod verify;
+mod words;
+
+pub use intern::{Shown, ValueId};
+pub use list_append::check_list_append;
+pub(crate) use list_append::{NAME as LIST_APPEND, check as check_lists};
+pub use report::Case;
