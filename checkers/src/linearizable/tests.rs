@@ -191,7 +191,8 @@ proptest! {
 
     #[test]
     fn the_checker_is_right_and_can_explain_itself(history in histories(true)) {
-        let finding = Linearizable::default().check(&history, &RunFacts::default(), &Limits::default());
+        let (facts, limits) = (RunFacts::default(), Limits::default());
+        let finding = Linearizable::default().check(&history, &facts, &limits);
         let completed = history.ops().iter().any(|op| op.reply().is_some());
         match finding.verdict {
             Verdict::Valid => prop_assert!(completed && oracle(history.ops())),

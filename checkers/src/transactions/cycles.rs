@@ -77,7 +77,8 @@ pub(super) fn name(cycle: &[Edge]) -> &'static str {
 }
 
 /// Cycles of a component, the worst kind first, each with its name. `ruled_out` are the models that
-/// other anomalies have refuted. When a limit is exceeded, what was found so far is kept in `found`.
+/// other anomalies have refuted. When a limit is exceeded, what was found so far is kept in
+/// `found`.
 pub(super) fn find(
     part: &Part,
     ruled_out: &BTreeSet<&'static str>,

@@ -14,11 +14,11 @@
 //! invocation, whose reads are unknown. What an operation of unknown fate claims to have read is
 //! not used: if it did not commit, it proves nothing.
 //!
-//! A completion without invocation, as in excerpts, is a transaction that may have begun at any time
-//! before. A read may leave its value out where that is nil: `[:r k]`.
+//! A completion without invocation, as in excerpts, is a transaction that may have begun at any
+//! time before. A read may leave its value out where that is nil: `[:r k]`.
 //!
-//! Refused: what is no micro-operation, a second invocation while one is open, an index that doesn't
-//! grow, a write of nil.
+//! Refused: what is no micro-operation, a second invocation while one is open, an index that
+//! doesn't grow, a write of nil.
 //!
 //! ```
 //! use schism_checkers::transactions::history::{Mop, Shape, TxnBuilder};

@@ -92,7 +92,8 @@ pub(super) struct Lists<'h> {
 struct Append {
     value: ValueId,
     txn: TxnId,
-    /// Where it stands in the key's order, or [`UNSEEN`]; [`ELSEWHERE`] if only other lines have it.
+    /// Where it stands in the key's order, or [`UNSEEN`]; [`ELSEWHERE`] if only other lines have
+    /// it.
     place: u32,
 }
 

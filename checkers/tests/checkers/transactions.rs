@@ -250,7 +250,8 @@ proptest! {
         let truth = serializable(history.ops(), real_time);
         let consistency =
             if real_time { Consistency::StrictSerializable } else { Consistency::Serializable };
-        let finding = ListAppend { consistency }.check(&history, &RunFacts::default(), &Limits::default());
+        let checker = ListAppend { consistency };
+        let finding = checker.check(&history, &RunFacts::default(), &Limits::default());
         match &finding.verdict {
             Verdict::Valid => prop_assert!(truth, "{finding:#?}"),
             Verdict::Invalid(_) => prop_assert!(!truth, "{finding:#?}"),
