@@ -27,6 +27,7 @@
 
 use crate::decisions::{Instance, Unproposed, nodes_differ};
 use crate::latency::Latencies;
+use crate::models::{Model, typed};
 use crate::tally::Tally;
 use crate::words::{and, asked, count, ended, some};
 use schism_core::api::consensus::{Consensus as Api, ConsensusOp};
@@ -42,6 +43,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The checker's name.
 pub const NAME: &str = "consensus";
+
+/// How `schism check` names it.
+pub const MODEL: Model = Model {
+    name: "consensus",
+    about: "Agreement, Validity and Integrity of decisions",
+    page: "\
+Operations: {f: propose, value: 3, then what was decided}; see the module of that name.",
+    make: |options| {
+        options.only("consensus", &[])?;
+        Ok(typed(Consensus { termination: false }))
+    },
+};
 
 /// Judges Agreement, Validity and Integrity, and Termination on request.
 #[derive(Clone, Copy, Debug, Default)]

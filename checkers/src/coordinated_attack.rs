@@ -11,6 +11,7 @@
 
 use crate::consensus::{deadline, integrity, was_killed};
 use crate::decisions::{Instance, Unproposed};
+use crate::models::{Model, typed};
 use crate::tally::Tally;
 use crate::words::{and, count, ended};
 use schism_core::api::consensus::Consensus as Api;
@@ -24,6 +25,18 @@ use serde_json::json;
 
 /// The checker's name.
 pub const NAME: &str = "coordinated-attack";
+
+/// How `schism check` names it.
+pub const MODEL: Model = Model {
+    name: "coordinated-attack",
+    about: "no general attacks alone",
+    page: "\
+Operations: see the module of that name.",
+    make: |options| {
+        options.only("coordinated-attack", &[])?;
+        Ok(typed(CoordinatedAttack))
+    },
+};
 
 const ATTACK: i64 = 1;
 const RETREAT: i64 = 0;

@@ -14,6 +14,7 @@
 //! them are of two nodes; leaders with a reign of 0, which is no reign, for the second kind; and
 //! histories without any leader, which are unknown. `O(n nodes log n)`.
 
+use crate::models::{Model, typed};
 use crate::tally::Tally;
 use crate::words::{count, ended};
 use schism_core::api::leadership::{Leadership, Reply};
@@ -28,6 +29,18 @@ use std::collections::BTreeMap;
 
 /// The checker's name.
 pub const NAME: &str = "leader-election";
+
+/// How `schism check` names it.
+pub const MODEL: Model = Model {
+    name: "leader-election",
+    about: "at most one leader a term",
+    page: "\
+Operations: {f: leader, value: nil, then what the node said of itself}; see the module of that name.",
+    make: |options| {
+        options.only("leader-election", &[])?;
+        Ok(typed(LeaderElection { exclusive_in_time: false }))
+    },
+};
 
 /// Judges how many leaders there are.
 #[derive(Clone, Copy, Debug, Default)]

@@ -18,6 +18,7 @@
 //! names of anomalies (`stale-read`, `split-brain`, …) only describe it: they play no part in the
 //! verdict.
 
+use crate::models::{Model, typed};
 use crate::tally::Tally;
 use crate::words::count;
 use schism_core::api::Key;
@@ -46,6 +47,34 @@ use timed::{Answer, Timed};
 
 /// The checker's name.
 pub const NAME: &str = "linearizable";
+
+/// How `schism check` names it.
+pub const REGISTER: Model = Model {
+    name: "register",
+    about: "registers (read, write), linearizable, each key on its own",
+    page: "\
+Operations: {f: read, value: nil, then what was read}, {f: write, value: 3}, {f: cas, value: [old new]};
+with a `key`, or with [key argument] as value, each key is a register of its own.
+A register that was never written reads nil.",
+    make: |options| {
+        options.only("register", &[])?;
+        Ok(typed(Linearizable::default()))
+    },
+};
+
+/// How `schism check` names it.
+pub const CAS_REGISTER: Model = Model {
+    name: "cas-register",
+    about: "registers with compare-and-set, linearizable, each key on its own",
+    page: "\
+Operations: {f: read, value: nil, then what was read}, {f: write, value: 3}, {f: cas, value: [old new]};
+with a `key`, or with [key argument] as value, each key is a register of its own.
+A register that was never written reads nil. A cas that found another value is a `fail`.",
+    make: |options| {
+        options.only("cas-register", &[])?;
+        Ok(typed(Linearizable::default()))
+    },
+};
 
 /// Judges registers, each key on its own.
 #[derive(Clone, Copy, Debug)]

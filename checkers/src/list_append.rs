@@ -24,6 +24,7 @@
 //!
 //! [`check_list_append`]: crate::transactions::check_list_append
 
+use crate::models;
 use crate::transactions::history::{Mop, TxnBuilder, TxnHistory};
 use crate::transactions::models::{Model, Options};
 use crate::transactions::{LIST_APPEND, check_lists};
@@ -36,6 +37,18 @@ use schism_core::verdict::Verdict;
 
 /// The checker's name.
 pub const NAME: &str = LIST_APPEND;
+
+/// How `schism check` names it.
+pub const MODEL: models::Model = models::Model {
+    name: "list-append",
+    about: "transactions over lists, strict-serializable",
+    page: "\
+Operations: {f: txn, value: [[:append key element] [:r key nil, then the list] ...]}.",
+    make: |options| {
+        options.only("list-append", &[])?;
+        Ok(models::typed(ListAppend::default()))
+    },
+};
 
 /// What the transactions have to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -31,6 +31,7 @@
 //! `O(total length of the reads)`, and sorting.
 
 use crate::finals;
+use crate::models::{Model, typed};
 use crate::tally::Tally;
 use crate::words::{and, asked, count, ended};
 use schism_core::api::set::{Call, Reply, Set};
@@ -47,6 +48,30 @@ mod linearizable;
 
 /// The checker's name.
 pub const NAME: &str = "set-full";
+
+/// How `schism check` names it.
+pub const SET: Model = Model {
+    name: "set",
+    about: "a growing set, linearizable: a read sees what was acknowledged before it",
+    page: "\
+Operations: {f: add, value: 3}, {f: read, value: nil, then all elements}.",
+    make: |options| {
+        options.only("set", &[])?;
+        Ok(typed(SetFull { linearizable: true }))
+    },
+};
+
+/// How `schism check` names it.
+pub const SET_FULL: Model = Model {
+    name: "set-full",
+    about: "a growing set: nothing acknowledged is lost",
+    page: "\
+Operations: {f: add, value: 3}, {f: read, value: nil, then all elements}.",
+    make: |options| {
+        options.only("set-full", &[])?;
+        Ok(typed(SetFull { linearizable: false }))
+    },
+};
 
 /// Judges what became of every element.
 #[derive(Clone, Copy, Debug, Default)]

@@ -20,6 +20,7 @@
 //! `O(total length of the answers)`, and sorting.
 
 use crate::finals;
+use crate::models::{Model, typed};
 use crate::tally::Tally;
 use crate::words::{and, asked, count, ended};
 use schism_core::api::log::{Call, Log, Reply};
@@ -34,6 +35,18 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The checker's name.
 pub const NAME: &str = "total-order";
+
+/// How `schism check` names it.
+pub const MODEL: Model = Model {
+    name: "total-order",
+    about: "every node delivers the same messages in the same order",
+    page: "\
+Operations: see the module of that name.",
+    make: |options| {
+        options.only("total-order", &[])?;
+        Ok(typed(TotalOrder::default()))
+    },
+};
 
 /// Judges the order of delivery.
 #[derive(Clone, Copy, Debug, Default)]

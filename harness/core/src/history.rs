@@ -145,6 +145,12 @@ impl From<String> for Refused {
     }
 }
 
+/// What takes the events of a history while a reader finds them.
+pub trait Sink {
+    /// Takes the next event, or says why it can't be part of the history.
+    fn event(&mut self, raw: &RawEvent<'_>) -> Result<(), Refused>;
+}
+
 /// Pairs events while they come: how a reader, or a test of your own, makes a [`History`].
 #[derive(Debug)]
 pub struct HistoryBuilder<A: Api> {
@@ -255,6 +261,12 @@ impl<A: Api> HistoryBuilder<A> {
     /// The history so far; what is still open is indeterminate.
     pub fn finish(self) -> History<A> {
         self.history
+    }
+}
+
+impl<A: Api> Sink for HistoryBuilder<A> {
+    fn event(&mut self, raw: &RawEvent<'_>) -> Result<(), Refused> {
+        self.push_raw(raw)
     }
 }
 

@@ -1,0 +1,104 @@
+//! Everything that a history can be judged by, under the names that `schism check --model` takes.
+//!
+//! A model is what takes a history's events as a reader finds them, and then judges them. So a
+//! command, a fuzzer or a test of your own needs no types: name the model, push events, ask.
+//! [`MODELS`] lists them all; a new one is a file with what it needs and one line here.
+//!
+//! Refused: an option that the model does not have, so that a mistyped wish is not passed over.
+//!
+//! ```
+//! use schism_checkers::models::{self, Options};
+//! use schism_core::event::Line;
+//! use schism_core::form::Tape;
+//! let mut judge = models::find("register").unwrap().make(&Options::default())?;
+//! let mut tape = Tape::default();
+//! for line in [
+//!     r#"{"index":0,"time":1,"type":"invoke","process":0,"f":"write","value":1}"#,
+//!     r#"{"index":1,"time":2,"type":"ok","process":0,"f":"write","value":1}"#,
+//!     r#"{"index":2,"time":3,"type":"invoke","process":1,"f":"read"}"#,
+//!     r#"{"index":3,"time":4,"type":"ok","process":1,"f":"read","value":null}"#,
+//! ] {
+//!     let line: Line<'_> = serde_json::from_str(line)?;
+//!     judge.event(&line.raw(&mut tape)).map_err(|refused| refused.message)?;
+//! }
+//! let judged = judge.judge(&Default::default());
+//! assert_eq!(judged.verdict.anomalies()[0].kind, "stale-read");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod options;
+mod typed;
+
+use crate::{
+    consensus, coordinated_attack, leader_election, linearizable, list_append, set_full,
+    total_order,
+};
+use schism_core::checker::Finding;
+use schism_core::history::Sink;
+use schism_core::limits::Limits;
+use schism_core::verdict::Verdict;
+
+pub use options::{BadOption, Options};
+pub(crate) use typed::typed;
+
+/// A model by which histories can be judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Model {
+    /// Its name.
+    pub name: &'static str,
+    /// One line.
+    pub about: &'static str,
+    /// Its page: which operations it knows, what it finds, how, and which options it has.
+    pub page: &'static str,
+    pub(crate) make: fn(&Options) -> Result<Box<dyn Judge>, BadOption>,
+}
+
+/// What takes a history's events and then judges them.
+pub trait Judge: Sink + Send {
+    /// How many operations it has taken.
+    fn operations(&self) -> usize;
+
+    /// Judges what it has taken. Once a limit is exceeded, it answers unknown with what it has
+    /// decided so far.
+    fn judge(self: Box<Self>, limits: &Limits) -> Judged;
+}
+
+/// What a model says of a history.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What each checker found.
+    pub findings: Vec<Finding>,
+}
+
+impl From<Finding> for Judged {
+    fn from(finding: Finding) -> Self {
+        Self { verdict: finding.verdict.clone(), findings: vec![finding] }
+    }
+}
+
+impl Model {
+    /// Makes a judge, or says which option this model can't take.
+    pub fn make(&self, options: &Options) -> Result<Box<dyn Judge>, BadOption> {
+        (self.make)(options)
+    }
+}
+
+/// The model of that name.
+pub fn find(name: &str) -> Option<&'static Model> {
+    MODELS.iter().find(|model| model.name == name)
+}
+
+/// Every model, in the order of listings.
+pub const MODELS: &[Model] = &[
+    linearizable::REGISTER,
+    linearizable::CAS_REGISTER,
+    set_full::SET,
+    set_full::SET_FULL,
+    list_append::MODEL,
+    leader_election::MODEL,
+    consensus::MODEL,
+    coordinated_attack::MODEL,
+    total_order::MODEL,
+];

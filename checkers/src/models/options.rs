@@ -1,0 +1,74 @@
+//! What a user may ask of a model.
+
+use schism_core::form::Tape;
+use std::fmt;
+
+/// What a user may ask of a model; what was not asked for is `None` or false.
+#[derive(Clone, Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an option of its own, named by users")]
+pub struct Options {
+    /// What an object holds before its first write.
+    pub init: Option<Tape>,
+    /// Long fork: how many keys a group has.
+    pub group_size: Option<usize>,
+    /// Bank: accounts may be overdrawn.
+    pub negative_balances: bool,
+    /// Bank: what all accounts hold together.
+    pub total: Option<i64>,
+    /// Consistency models that are to hold, by name.
+    pub consistency_models: Option<Vec<String>>,
+    /// Anomalies that are not to be, by name.
+    pub anomalies: Option<Vec<String>>,
+    /// Assume that each key by itself is linearizable.
+    pub linearizable_keys: bool,
+    /// Assume that each key by itself is sequentially consistent.
+    pub sequential_keys: bool,
+    /// Assume that within a transaction a write follows the reads of its key.
+    pub wfr_keys: bool,
+}
+
+/// An option that a model can't take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadOption(pub String);
+
+impl fmt::Display for BadOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadOption {}
+
+impl Options {
+    /// The names of the options that were given, as on the command line.
+    pub fn given(&self) -> Vec<&'static str> {
+        [
+            ("--init", self.init.is_some()),
+            ("--group-size", self.group_size.is_some()),
+            ("--negative-balances", self.negative_balances),
+            ("--total", self.total.is_some()),
+            ("--consistency-models", self.consistency_models.is_some()),
+            ("--anomalies", self.anomalies.is_some()),
+            ("--linearizable-keys", self.linearizable_keys),
+            ("--sequential-keys", self.sequential_keys),
+            ("--wfr-keys", self.wfr_keys),
+        ]
+        .into_iter()
+        .filter_map(|(name, given)| given.then_some(name))
+        .collect()
+    }
+
+    /// Refuses any option that is not among these.
+    pub fn only(&self, model: &str, taken: &[&str]) -> Result<(), BadOption> {
+        match self.given().into_iter().find(|name| !taken.contains(name)) {
+            None => Ok(()),
+            Some(other) if taken.is_empty() => {
+                Err(BadOption(format!("model {model} has no options, found {other}")))
+            }
+            Some(other) => Err(BadOption(format!(
+                "model {model} has no option {other}; expected {}",
+                taken.join(", ")
+            ))),
+        }
+    }
+}
