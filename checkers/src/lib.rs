@@ -36,6 +36,7 @@ pub mod generate;
 pub mod leader_election;
 pub mod linearizable;
 pub mod list_append;
+pub mod minimize;
 pub mod models;
 pub mod recovery;
 pub mod set_full;
