@@ -31,7 +31,7 @@ mod typed;
 
 use crate::{
     consensus, coordinated_attack, leader_election, linearizable, list_append, set_full,
-    total_order,
+    total_order, transactions,
 };
 use schism_core::checker::Finding;
 use schism_core::history::Sink;
@@ -97,6 +97,7 @@ pub const MODELS: &[Model] = &[
     set_full::SET,
     set_full::SET_FULL,
     list_append::MODEL,
+    transactions::RW_REGISTER,
     leader_election::MODEL,
     consensus::MODEL,
     coordinated_attack::MODEL,

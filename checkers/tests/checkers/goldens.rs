@@ -7,10 +7,13 @@ use schism_checkers::coordinated_attack::CoordinatedAttack;
 use schism_checkers::leader_election::LeaderElection;
 use schism_checkers::linearizable::Linearizable;
 use schism_checkers::list_append::ListAppend;
+use schism_checkers::models::{self, Options};
 use schism_checkers::set_full::SetFull;
 use schism_checkers::total_order::TotalOrder;
 use schism_core::api::Api;
 use schism_core::checker::{Checker, Finding};
+use schism_core::event::Line;
+use schism_core::form::Tape;
 use schism_core::history::History;
 use schism_core::limits::Limits;
 use schism_core::record::RunFacts;
@@ -26,6 +29,7 @@ const MODELS: &[(&str, Judge)] = &[
     ("leader-election", |text| by(&LeaderElection { exclusive_in_time: true }, text)),
     ("list-append", |text| by(&ListAppend::default(), text)),
     ("register", |text| by(&Linearizable::default(), text)),
+    ("rw-register", |text| by_model("rw-register", text)),
     ("set-full", |text| by(&SetFull { linearizable: false }, text)),
     ("set", |text| by(&SetFull { linearizable: true }, text)),
     ("total-order", |text| by(&TotalOrder { real_time: true }, text)),
@@ -35,6 +39,18 @@ fn by<A: Api>(checker: &impl Checker<A>, text: &str) -> Finding {
     let read = History::from_jsonl(text.as_bytes()).expect("a golden history can be read");
     assert!(!read.truncated);
     checker.check(&read.history, &RunFacts::default(), &Limits::default())
+}
+
+/// By the model that reads files, with its defaults.
+fn by_model(model: &str, text: &str) -> Finding {
+    let model = models::find(model).expect("a model");
+    let mut judge = model.make(&Options::default()).expect("no options");
+    let mut tape = Tape::default();
+    for line in text.lines() {
+        let line: Line<'_> = serde_json::from_str(line).expect("an event");
+        judge.event(&line.raw(&mut tape)).expect("an event of that model");
+    }
+    judge.judge(&Limits::default()).findings.remove(0)
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

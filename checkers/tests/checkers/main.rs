@@ -11,6 +11,7 @@ mod measures;
 mod sets;
 mod total_orders;
 mod transactions;
+mod transactions_registers;
 
 use schism_core::api::Api;
 use schism_core::checker::{Checker, Finding};
