@@ -57,7 +57,7 @@
 use crate::finals;
 use crate::models::{Model, typed};
 use crate::tally::Tally;
-use crate::words::{and, asked, count, ended};
+use crate::words::{and, asked, count, ended, stopped};
 use schism_core::api::elements::Elements;
 use schism_core::api::{Api, Key};
 use schism_core::checker::{Checker, Finding};
@@ -198,8 +198,8 @@ fn conclude(tally: Tally, seen: &Seen, foreign: bool, limits: &Limits) -> (Verdi
         let summary = format!("of {added}: {}", tally.in_words());
         return (tally.into_verdict(), summary);
     }
-    let unknown = if let Some(limit) = limits.exceeded() {
-        Some(format!("{limit} was exceeded; nothing wrong was found until then"))
+    let unknown = if limits.are_exceeded() {
+        stopped(limits)
     } else if seen.elements == 0 {
         Some("vacuous: nothing was added".to_owned())
     } else if foreign && seen.timeline.stable == 0 {

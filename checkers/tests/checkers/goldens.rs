@@ -8,10 +8,8 @@ use schism_checkers::leader_election::LeaderElection;
 use schism_checkers::linearizable::Linearizable;
 use schism_checkers::list_append::ListAppend;
 use schism_checkers::models::{MODELS as REGISTERED, Options};
-use schism_checkers::set_full::SetFull;
 use schism_checkers::total_order::TotalOrder;
 use schism_core::api::Api;
-use schism_core::api::set::Set;
 use schism_core::checker::{Checker, Finding};
 use schism_core::event::Line;
 use schism_core::form::Tape;
@@ -30,8 +28,6 @@ const MODELS: &[(&str, Judge)] = &[
     ("leader-election", |text| by(&LeaderElection { exclusive_in_time: true }, text)),
     ("list-append", |text| by(&ListAppend::default(), text)),
     ("register", |text| by(&Linearizable::default(), text)),
-    ("set-full", |text| by::<Set>(&SetFull { linearizable: false }, text)),
-    ("set", |text| by::<Set>(&SetFull { linearizable: true }, text)),
     ("total-order", |text| by(&TotalOrder { real_time: true }, text)),
 ];
 
@@ -84,5 +80,22 @@ fn golden_histories_have_the_verdict_of_their_folder() {
             missing.retain(|other| *other != model);
         }
         assert!(missing.is_empty(), "{verdict}: no history of {missing:?}");
+    }
+}
+
+#[test]
+fn every_registered_model_has_a_valid_and_an_invalid_history() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/histories");
+    // What one model is for, its relatives need not show again.
+    let shown_by_others = ["cas-register"];
+    for verdict in ["valid", "invalid"] {
+        let names: Vec<String> = files(&root.join(verdict))
+            .iter()
+            .filter_map(|file| Some(file.file_stem()?.to_str()?.to_owned()))
+            .collect();
+        for model in REGISTERED.iter().filter(|model| !shown_by_others.contains(&model.name)) {
+            let begins = |name: &String| name.starts_with(&format!("{}-", model.name));
+            assert!(names.iter().any(begins), "{verdict}: no history of {}", model.name);
+        }
     }
 }
