@@ -127,8 +127,7 @@ pub fn minimize(
     let all: Vec<usize> = (0..ops.len()).collect();
     let own: Vec<usize> = all.iter().filter(named).copied().collect();
     let last = own.iter().map(|op| ops[*op].end()).max().unwrap_or(u64::MAX);
-    let prefix: Vec<usize> =
-        all.iter().filter(|op| ops[**op].index() < last).copied().collect();
+    let prefix: Vec<usize> = all.iter().filter(|op| ops[**op].index() < last).copied().collect();
     let mut chosen = None;
     for candidate in [own, prefix, all] {
         if !candidate.is_empty() && fails(&candidate)? {
@@ -141,10 +140,7 @@ pub fn minimize(
 }
 
 /// Leaves out what can be left out; `fails` is `None` once the budget is used up.
-fn reduce(
-    mut chosen: Vec<usize>,
-    fails: &mut impl FnMut(&[usize]) -> Option<bool>,
-) -> Vec<usize> {
+fn reduce(mut chosen: Vec<usize>, fails: &mut impl FnMut(&[usize]) -> Option<bool>) -> Vec<usize> {
     let mut size = chosen.len().div_ceil(2).max(1);
     loop {
         let mut changed = false;

@@ -87,7 +87,8 @@ impl Corpus {
         total.judged += 1;
         total.slowest = total.slowest.max(answer.seconds);
         total.largest = total.largest.max(answer.peak_bytes);
-        let problem = if row.verdict.is_empty() { undecided(&answer) } else { differs(row, &answer) };
+        let problem =
+            if row.verdict.is_empty() { undecided(&answer) } else { differs(row, &answer) };
         let said = said(&answer);
         match &problem {
             Some(problem) if row.verdict.is_empty() => {

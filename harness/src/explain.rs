@@ -99,14 +99,17 @@ impl Explain {
     fn show_smallest(&self, recording: &Recording, anomaly: &Anomaly) -> anyhow::Result<()> {
         let (model, options) = self.judging.make()?;
         let kind = anomaly.kind.as_str();
-        let found =
-            minimize(recording, model, &options, kind, &anomaly.ops, self.judgements);
+        let found = minimize(recording, model, &options, kind, &anomaly.ops, self.judgements);
         let Some(smallest) = found else {
             println!("no smaller part was found to fail in the same way");
             return Ok(());
         };
         let ops = recording.ops();
-        println!("the smallest part that still fails so: {} of {} operations", smallest.len(), ops.len());
+        println!(
+            "the smallest part that still fails so: {} of {} operations",
+            smallest.len(),
+            ops.len()
+        );
         let by_index: HashMap<u64, &RecordedOp> = ops.iter().map(|op| (op.index(), op)).collect();
         let chosen: Vec<&RecordedOp> =
             smallest.iter().filter_map(|index| by_index.get(index).copied()).collect();
@@ -122,8 +125,7 @@ impl Explain {
             );
         }
         if let Some(path) = &self.smallest {
-            let mut events: Vec<&OwnedEvent> =
-                chosen.iter().flat_map(|op| op.events()).collect();
+            let mut events: Vec<&OwnedEvent> = chosen.iter().flat_map(|op| op.events()).collect();
             events.sort_unstable_by_key(|event| event.index());
             let mut text = Vec::new();
             for event in events {

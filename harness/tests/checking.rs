@@ -57,8 +57,7 @@ fn an_answer_in_json_has_verdict_reason_and_cost() {
 fn a_violation_is_explained_in_words_by_its_smallest_part_and_as_a_picture() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("stale.edn"), STALE).unwrap();
-    let arguments =
-        ["explain", "--model", "register", "--smallest", "small.edn", "stale.edn"];
+    let arguments = ["explain", "--model", "register", "--smallest", "small.edn", "stale.edn"];
     let output = schism(dir.path(), &arguments);
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{said}{}", text(&output.stderr));
@@ -127,10 +126,29 @@ fn every_model_of_the_contract_has_a_page_and_refuses_options_that_it_does_not_h
     let dir = tempfile::tempdir().unwrap();
     let listed = text(&schism(dir.path(), &["list", "models"]).stdout);
     for model in [
-        "register", "cas-register", "multi-register", "mutex", "reentrant-mutex", "fencing-lock",
-        "fifo-queue", "unordered-queue", "priority-queue", "stack", "set", "counter",
-        "list-append", "rw-register", "bank", "long-fork", "set-full", "total-queue",
-        "unique-ids", "leader-election", "consensus", "total-order", "kv",
+        "register",
+        "cas-register",
+        "multi-register",
+        "mutex",
+        "reentrant-mutex",
+        "fencing-lock",
+        "fifo-queue",
+        "unordered-queue",
+        "priority-queue",
+        "stack",
+        "set",
+        "counter",
+        "list-append",
+        "rw-register",
+        "bank",
+        "long-fork",
+        "set-full",
+        "total-queue",
+        "unique-ids",
+        "leader-election",
+        "consensus",
+        "total-order",
+        "kv",
     ] {
         assert!(listed.lines().any(|line| line.split(' ').next() == Some(model)), "{model}");
         let page = text(&schism(dir.path(), &["list", "models", model]).stdout);

@@ -83,8 +83,7 @@ fn one(judging: &Judging, job: &str, file: &OsString) -> anyhow::Result<Answer> 
     let (status, ended_for, peak_bytes) = wait(&mut child, bounds, begun)?;
     let cost = Cost { time: begun.elapsed(), peak_bytes };
     let text = output.join().ok().and_then(Result::ok).unwrap_or_default();
-    let (name, model) =
-        (file.to_string_lossy(), judging.model.as_deref().unwrap_or_default());
+    let (name, model) = (file.to_string_lossy(), judging.model.as_deref().unwrap_or_default());
     if let Some(limit) = ended_for {
         let why = format!("{limit} was exceeded, so the judge was ended");
         return Ok(Answer::unknown(&name, model, why, cost));

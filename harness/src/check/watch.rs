@@ -132,8 +132,7 @@ mod tests {
 
     #[test]
     fn limits_are_reached_then_broken() {
-        let bounds =
-            Bounds { time: Some(Duration::from_secs(10)), memory: Some(1_000) };
+        let bounds = Bounds { time: Some(Duration::from_secs(10)), memory: Some(1_000) };
         let secs = Duration::from_secs_f64;
         assert_eq!(bounds.reached(secs(9.9), 900), None);
         assert_eq!(bounds.reached(secs(10.0), 0).unwrap(), "the time limit of 10s");

@@ -76,8 +76,9 @@ fn models(name: Option<&str>) -> Result<(), Failure> {
         println!("\n`schism list models NAME` shows one model's page.");
         return Ok(());
     };
-    let model = schism_checkers::models::find(name)
-        .ok_or_else(|| Failure::usage(anyhow!("unknown model {name:?}; see `schism list models`")))?;
+    let model = schism_checkers::models::find(name).ok_or_else(|| {
+        Failure::usage(anyhow!("unknown model {name:?}; see `schism list models`"))
+    })?;
     println!("{}: {}\n\n{}", model.name, model.about, model.page);
     Ok(())
 }

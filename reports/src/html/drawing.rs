@@ -30,7 +30,8 @@ pub fn drawing(ops: Vec<OpView>, anomaly: &Anomaly) -> String {
         for line in wrap(text, LINE) {
             *top += LEADING;
             let line = escape(&line);
-            let _ = write!(body, "<text class=\"{class}\" x=\"12\" y=\"{:.0}\">{line}</text>", *top);
+            let _ =
+                write!(body, "<text class=\"{class}\" x=\"12\" y=\"{:.0}\">{line}</text>", *top);
         }
     };
     write("kind", &anomaly.kind, &mut top);
@@ -44,10 +45,7 @@ pub fn drawing(ops: Vec<OpView>, anomaly: &Anomaly) -> String {
         write("because", &text, &mut top);
     }
     top += LEADING;
-    let pictures = [
-        cycle::cycle(anomaly, &culprits),
-        picture::picture(&run, anomaly, &culprits),
-    ];
+    let pictures = [cycle::cycle(anomaly, &culprits), picture::picture(&run, anomaly, &culprits)];
     for svg in pictures.into_iter().flatten() {
         let height = height(&svg);
         let placed = svg.replacen(
