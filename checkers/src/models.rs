@@ -30,8 +30,8 @@ mod options;
 mod typed;
 
 use crate::{
-    consensus, coordinated_attack, leader_election, linearizable, list_append, set_full,
-    total_order,
+    consensus, coordinated_attack, fifo_queue, leader_election, linearizable, list_append,
+    priority_queue, set_full, stack, total_order, unordered_queue,
 };
 use schism_core::checker::Finding;
 use schism_core::history::Sink;
@@ -94,6 +94,10 @@ pub fn find(name: &str) -> Option<&'static Model> {
 pub const MODELS: &[Model] = &[
     linearizable::REGISTER,
     linearizable::CAS_REGISTER,
+    fifo_queue::MODEL,
+    unordered_queue::MODEL,
+    priority_queue::MODEL,
+    stack::MODEL,
     set_full::SET,
     set_full::SET_FULL,
     list_append::MODEL,

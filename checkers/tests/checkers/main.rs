@@ -3,6 +3,7 @@
 mod agreement;
 mod availability;
 mod build;
+mod collections;
 mod convergence;
 mod goldens;
 mod judging;
