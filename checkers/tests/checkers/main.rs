@@ -4,6 +4,7 @@ mod agreement;
 mod availability;
 mod bank;
 mod build;
+mod collections;
 mod convergence;
 mod counter;
 mod goldens;
