@@ -127,9 +127,9 @@ impl Explain {
         if let Some(path) = &self.smallest {
             let mut events: Vec<&OwnedEvent> = chosen.iter().flat_map(|op| op.events()).collect();
             events.sort_unstable_by_key(|event| event.index());
-            let mut text = Vec::new();
+            let mut text = String::new();
             for event in events {
-                format::write(format::Format::Edn, &event.raw(), &mut text)?;
+                write!(text, "{}", event.raw().asked.value)?;
             }
             std::fs::write(path, text)
                 .with_context(|| format!("cannot write {}", path.display()))?;
