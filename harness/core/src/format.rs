@@ -42,6 +42,7 @@ mod plume;
 mod tests;
 mod text;
 mod window;
+pub mod write;
 
 use crate::history::{HistoryError, Sink};
 use crate::limits::Limits;
