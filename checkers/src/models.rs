@@ -30,8 +30,8 @@ mod options;
 mod typed;
 
 use crate::{
-    consensus, coordinated_attack, leader_election, linearizable, list_append, set_full,
-    total_order,
+    bank, consensus, coordinated_attack, counter, leader_election, linearizable, list_append,
+    long_fork, set_full, total_order, total_queue, transactions, unique_ids,
 };
 use schism_core::checker::Finding;
 use schism_core::history::Sink;
@@ -96,7 +96,13 @@ pub const MODELS: &[Model] = &[
     linearizable::CAS_REGISTER,
     set_full::SET,
     set_full::SET_FULL,
+    counter::MODEL,
     list_append::MODEL,
+    transactions::RW_REGISTER,
+    bank::MODEL,
+    long_fork::MODEL,
+    total_queue::MODEL,
+    unique_ids::MODEL,
     leader_election::MODEL,
     consensus::MODEL,
     coordinated_attack::MODEL,

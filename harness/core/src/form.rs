@@ -262,6 +262,30 @@ impl Tape {
         }
     }
 
+    /// Appends a copy of a form of another tape.
+    pub fn push_form(&mut self, form: Form<'_>) {
+        let places = form.place..form.after();
+        let base = self.nodes.len();
+        for place in places.clone() {
+            let mut node = form.tape.nodes[place];
+            node.kind = match node.kind {
+                Kind::Text(start, end) => {
+                    let (start, end) = self.keep(form.slice(start, end));
+                    Kind::Text(start, end)
+                }
+                Kind::Word(start, end) => {
+                    let (start, end) = self.keep(form.slice(start, end));
+                    Kind::Word(start, end)
+                }
+                Kind::Open(shape, after) => {
+                    Kind::Open(shape, narrow(after as usize - places.start + base))
+                }
+                other => other,
+            };
+            self.nodes.push(node);
+        }
+    }
+
     fn keep(&mut self, text: &str) -> (u32, u32) {
         let start = narrow(self.text.len());
         self.text.push_str(text);
