@@ -18,7 +18,7 @@
 //! ```
 //! use schism_core::format::{self, Format, write::Writer};
 //! let line = r#"{"index":0,"type":"ok","process":0,"f":"txn","value":[["r","x",[1]]]}"#;
-//! let mut writer = Writer::edn(Vec::new());
+//! let mut writer = Writer::new(Format::Edn, Vec::new())?;
 //! format::read(Format::Jsonl, line.as_bytes(), &mut writer, &Default::default())?;
 //! assert_eq!(
 //!     String::from_utf8(writer.finish()?)?,
@@ -32,8 +32,10 @@ mod json;
 #[cfg(test)]
 mod tests;
 
+use super::Format;
 use crate::event::{Kind, RawEvent};
 use crate::history::{Refused, Sink};
+use std::fmt;
 use std::io::{self, Write};
 
 /// How much is gathered before it is written.
@@ -56,24 +58,58 @@ enum Syntax {
     Jsonl,
 }
 
+/// A format that is read and not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotWritten(Format);
+
+impl fmt::Display for NotWritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected a format that is written: edn, json or jsonl; found {}", self.0)
+    }
+}
+
+impl std::error::Error for NotWritten {}
+
+impl TryFrom<Format> for Syntax {
+    type Error = NotWritten;
+
+    fn try_from(format: Format) -> Result<Self, NotWritten> {
+        match format {
+            Format::Edn => Ok(Self::Edn),
+            Format::Json => Ok(Self::Json),
+            Format::Jsonl => Ok(Self::Jsonl),
+            Format::JepsenLog | Format::Plume => Err(NotWritten(format)),
+        }
+    }
+}
+
+impl Syntax {
+    fn event(self, out: &mut Vec<u8>, raw: &RawEvent<'_>) {
+        match self {
+            Self::Edn => edn::event(out, raw),
+            Self::Jsonl => json::event(out, raw, json::Keys::Beside),
+            Self::Json => json::event(out, raw, json::Keys::Before),
+        }
+    }
+}
+
+/// Appends one event, as a line.
+pub(super) fn write(
+    format: Format,
+    raw: &RawEvent<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), NotWritten> {
+    Syntax::try_from(format)?.event(out, raw);
+    out.push(b'\n');
+    Ok(())
+}
+
 impl<W: Write> Writer<W> {
-    /// Writes EDN.
-    pub fn edn(out: W) -> Self {
-        Self::new(out, Syntax::Edn)
-    }
-
-    /// Writes an array of JSON objects.
-    pub fn json(out: W) -> Self {
-        Self::new(out, Syntax::Json)
-    }
-
-    /// Writes JSON lines.
-    pub fn jsonl(out: W) -> Self {
-        Self::new(out, Syntax::Jsonl)
-    }
-
-    fn new(out: W, syntax: Syntax) -> Self {
-        Self { out, syntax, buffer: Vec::with_capacity(2 * CHUNK), any: false, failed: None }
+    /// Writes in this format, if it is one of those that are written.
+    pub fn new(format: Format, out: W) -> Result<Self, NotWritten> {
+        let syntax = Syntax::try_from(format)?;
+        let buffer = Vec::with_capacity(2 * CHUNK);
+        Ok(Self { out, syntax, buffer, any: false, failed: None })
     }
 
     /// Writes what is still to be written, or says why an event could not be.
@@ -104,15 +140,14 @@ impl<W: Write> Sink for Writer<W> {
     fn event(&mut self, raw: &RawEvent<'_>) -> Result<(), Refused> {
         let out = &mut self.buffer;
         match self.syntax {
-            Syntax::Edn => edn::event(out, raw),
-            Syntax::Jsonl => json::event(out, raw, json::Keys::Beside),
             Syntax::Json => {
                 out.extend_from_slice(if self.any { b",\n" } else { b"[\n" });
-                json::event(out, raw, json::Keys::Before);
+                self.syntax.event(out, raw);
             }
-        }
-        if self.syntax != Syntax::Json {
-            out.push(b'\n');
+            Syntax::Edn | Syntax::Jsonl => {
+                self.syntax.event(out, raw);
+                out.push(b'\n');
+            }
         }
         self.any = true;
         if self.buffer.len() >= CHUNK { self.flush() } else { Ok(()) }
@@ -130,7 +165,7 @@ fn kind_name(kind: Kind) -> &'static str {
 }
 
 /// Appends a number in decimal.
-fn number(out: &mut Vec<u8>, number: impl std::fmt::Display) {
+fn number(out: &mut Vec<u8>, number: impl fmt::Display) {
     // Writing to memory can't fail.
     let _never = write!(out, "{number}");
 }

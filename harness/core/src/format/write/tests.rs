@@ -187,7 +187,8 @@ fn same(a: Form<'_>, b: Form<'_>) -> bool {
     }
 }
 
-fn write(events: &[Owned], mut writer: Writer<Vec<u8>>) -> Vec<u8> {
+fn write(events: &[Owned], format: Format) -> Vec<u8> {
+    let mut writer = Writer::new(format, Vec::new()).unwrap();
     for event in events {
         event.with_raw(|raw| writer.event(raw)).unwrap();
     }
@@ -207,7 +208,7 @@ impl Read for Trickle<'_> {
 }
 
 fn convert(format: Format, reader: impl Read) -> (String, Result<Summary, ReadError>) {
-    let mut writer = Writer::edn(Vec::new());
+    let mut writer = Writer::new(Format::Edn, Vec::new()).unwrap();
     let result = read(format, reader, &mut writer, &Limits::default());
     (String::from_utf8(writer.finish().unwrap()).unwrap(), result)
 }
@@ -239,17 +240,14 @@ const TURNS: &[u8] = b"{}[]()\":;#_\\,-+ \n\t=01e.N/nilwr\xC3\xA9\xFF\0";
 proptest! {
     #[test]
     fn edn_and_json_lines_are_read_back_the_same(events in vec(event(), 0..4)) {
-        let text = write(&events, Writer::edn(Vec::new()));
+        let text = write(&events, Format::Edn);
         let mut compare = Compare { expected: events.iter(), same };
         let summary = read(Format::Edn, &text[..], &mut compare, &Limits::default());
         prop_assert_eq!(summary.unwrap().events, events.len() as u64);
 
         let as_json = |a: Form<'_>, b: Form<'_>| a.to_json() == b.to_json() || has_infinity(b);
-        for (format, writer) in [
-            (Format::Jsonl, Writer::jsonl(Vec::new())),
-            (Format::Json, Writer::json(Vec::new())),
-        ] {
-            let text = write(&events, writer);
+        for format in [Format::Jsonl, Format::Json] {
+            let text = write(&events, format);
             serde_json::Deserializer::from_slice(&text)
                 .into_iter::<serde_json::Value>()
                 .for_each(|value| drop(value.unwrap()));
@@ -265,12 +263,8 @@ proptest! {
         changes in vec((any::<prop::sample::Index>(), 0..4, any::<prop::sample::Index>()), 0..3),
         step in 1..50_usize,
     ) {
-        for (format, writer) in [
-            (Format::Edn, Writer::edn(Vec::new())),
-            (Format::Json, Writer::json(Vec::new())),
-            (Format::Jsonl, Writer::jsonl(Vec::new())),
-        ] {
-            let mut text = write(&events, writer);
+        for format in [Format::Edn, Format::Json, Format::Jsonl] {
+            let mut text = write(&events, format);
             for (place, how, byte) in &changes {
                 let place = place.index(text.len());
                 change(&mut text, place, *how, *byte.get(TURNS));
