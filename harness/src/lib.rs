@@ -7,6 +7,7 @@
 pub mod beliefs;
 pub mod check;
 pub mod cli;
+mod convert;
 mod corpus;
 pub mod environment;
 mod explain;

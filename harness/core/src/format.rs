@@ -42,7 +42,9 @@ mod plume;
 mod tests;
 mod text;
 mod window;
+pub mod write;
 
+use crate::event::RawEvent;
 use crate::history::{HistoryError, Sink};
 use crate::limits::Limits;
 use std::fmt;
@@ -191,4 +193,14 @@ pub fn read(
     }
     let has_real_time = format != Format::Plume;
     Ok(Summary { events: output.events, truncated, has_real_time })
+}
+
+/// Appends one event to a text, as a line; [`write::Writer`] writes whole histories. JSON's lines
+/// are objects one after another, which is one of the ways that [`Format::Json`] is read.
+pub fn write(
+    format: Format,
+    raw: &RawEvent<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), write::NotWritten> {
+    write::write(format, raw, out)
 }

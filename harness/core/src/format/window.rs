@@ -46,7 +46,12 @@ pub(super) struct Window<'w> {
     base: Place,
 }
 
-impl Window<'_> {
+impl<'w> Window<'w> {
+    /// A text that is all there is.
+    pub(super) fn whole(text: &'w str) -> Self {
+        Self { text, last: true, base: Place { line: 1, column: 1 } }
+    }
+
     /// Where the byte at this offset stands.
     pub(super) fn place(&self, offset: usize) -> Place {
         let mut offset = offset.min(self.text.len());
