@@ -19,7 +19,7 @@ pub mod scc;
 
 mod build;
 mod cycles;
-mod intern;
+pub(crate) mod intern;
 mod list_append;
 mod lists;
 mod part;
