@@ -22,6 +22,7 @@ mod by_value;
 mod cycles;
 mod intern;
 mod judge;
+pub(crate) mod intern;
 mod list_append;
 mod lists;
 mod part;
