@@ -11,7 +11,9 @@ mod measures;
 mod sets;
 mod total_orders;
 mod transactions;
+mod transactions_random;
 mod transactions_registers;
+mod transactions_weak;
 
 use schism_core::api::Api;
 use schism_core::checker::{Checker, Finding};
