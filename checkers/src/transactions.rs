@@ -30,6 +30,7 @@ mod registers;
 mod report;
 mod rw_register;
 mod verify;
+mod weak;
 mod words;
 
 pub use intern::{Shown, ValueId};

@@ -16,7 +16,9 @@ mod sets;
 mod total_orders;
 mod total_queue;
 mod transactions;
+mod transactions_random;
 mod transactions_registers;
+mod transactions_weak;
 mod unique_ids;
 
 use schism_core::api::Api;
