@@ -30,8 +30,9 @@ mod options;
 mod typed;
 
 use crate::{
-    consensus, coordinated_attack, fifo_queue, leader_election, linearizable, list_append,
-    priority_queue, set_full, stack, total_order, unordered_queue,
+    bank, consensus, coordinated_attack, counter, fifo_queue, leader_election, linearizable,
+    list_append, long_fork, priority_queue, set_full, stack, total_order, total_queue,
+    transactions, unique_ids, unordered_queue,
 };
 use schism_core::checker::Finding;
 use schism_core::history::Sink;
@@ -100,7 +101,13 @@ pub const MODELS: &[Model] = &[
     stack::MODEL,
     set_full::SET,
     set_full::SET_FULL,
+    counter::MODEL,
     list_append::MODEL,
+    transactions::RW_REGISTER,
+    bank::MODEL,
+    long_fork::MODEL,
+    total_queue::MODEL,
+    unique_ids::MODEL,
     leader_election::MODEL,
     consensus::MODEL,
     coordinated_attack::MODEL,

@@ -7,7 +7,9 @@
 pub mod beliefs;
 pub mod check;
 pub mod cli;
+mod corpus;
 pub mod environment;
+mod explain;
 pub mod faults;
 pub mod install;
 pub mod interpreter;

@@ -24,7 +24,7 @@
 //! # Ok::<(), schism_checkers::transactions::models::UnknownModel>(())
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -300,6 +300,13 @@ pub fn prohibited_by(models: impl IntoIterator<Item = Model>) -> BTreeSet<&'stat
     backward(INSTANCE_OF, rows.flat_map(|(_, anomalies)| anomalies.iter().copied()))
 }
 
+/// Every anomaly that is known, by name.
+pub fn anomalies() -> BTreeSet<&'static str> {
+    let instances = INSTANCE_OF.iter().flat_map(|(from, to)| to.iter().copied().chain([*from]));
+    let forbidden = FORBIDS.iter().flat_map(|(_, anomalies)| anomalies.iter().copied());
+    instances.chain(forbidden).chain(UNKNOWN.iter().copied()).collect()
+}
+
 /// Every anomaly of which this is an instance, with itself.
 pub fn implied_by(anomaly: &str) -> BTreeSet<&str> {
     forward(INSTANCE_OF, [anomaly])
@@ -352,6 +359,10 @@ pub struct Options {
     pub sequential_keys: bool,
     /// Assume that within a transaction a write follows the reads of its key (registers).
     pub wfr_keys: bool,
+    /// An order of transactions known from elsewhere, by the index of their completions: versions
+    /// of a key are ordered as it orders their writers, and those that it leaves out come first
+    /// (registers).
+    pub transaction_order: BTreeMap<u64, i64>,
     /// Name cycles by process order too where real time counts. Elle does not: there a process's
     /// order is part of real time. Verdicts are the same.
     pub sessions: bool,
@@ -365,6 +376,7 @@ impl Default for Options {
             linearizable_keys: false,
             sequential_keys: false,
             wfr_keys: false,
+            transaction_order: BTreeMap::new(),
             sessions: false,
         }
     }

@@ -2,16 +2,22 @@
 
 mod agreement;
 mod availability;
+mod bank;
 mod build;
 mod collections;
 mod convergence;
+mod counter;
 mod goldens;
 mod judging;
 mod leaders;
+mod long_fork;
 mod measures;
 mod sets;
 mod total_orders;
+mod total_queue;
 mod transactions;
+mod transactions_registers;
+mod unique_ids;
 
 use schism_core::api::Api;
 use schism_core::checker::{Checker, Finding};

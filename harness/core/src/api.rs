@@ -4,17 +4,23 @@
 //! workload and its checkers speak one. Each lives in a file of its own below this module, and also
 //! says how its calls look in a history ([`Payload`]) and on the wire of the embedded systems.
 
+pub mod bank;
 pub mod collection;
 pub mod consensus;
+pub mod counter;
+pub mod elements;
 pub mod kv;
 pub mod leadership;
 pub mod list_append;
 pub mod lock;
 pub mod log;
+pub mod long_fork;
 pub mod multi_register;
 pub mod mutable_set;
 pub mod register;
 pub mod set;
+pub mod total_queue;
+pub mod unique_ids;
 
 use crate::form::{Form, Tape};
 use serde::{Deserialize, Serialize};
