@@ -267,8 +267,8 @@ impl Tape {
         let places = form.place..form.after();
         let base = self.nodes.len();
         for place in places.clone() {
-            let mut node = form.tape.nodes[place];
-            node.kind = match node.kind {
+            let node = form.tape.nodes[place];
+            let kind = match node.kind() {
                 Kind::Text(start, end) => {
                     let (start, end) = self.keep(form.slice(start, end));
                     Kind::Text(start, end)
@@ -282,7 +282,7 @@ impl Tape {
                 }
                 other => other,
             };
-            self.nodes.push(node);
+            self.nodes.push(Node::new(node.at, kind));
         }
     }
 
