@@ -232,6 +232,9 @@ fn sequence(items: &[Item]) -> Option<Vec<usize>> {
     Some(sequence)
 }
 
+/// Segment, event, insertions before removals, turn.
+type Place = (usize, u32, u8, usize);
+
 /// Lets everything take effect as soon as it and what comes before it has begun, within the segment
 /// of time between empties to which the element belongs.
 fn order(parts: &Parts, sequence: &[usize], moments: &[u32]) -> Order {
@@ -239,7 +242,7 @@ fn order(parts: &Parts, sequence: &[usize], moments: &[u32]) -> Order {
     cuts.sort_unstable();
     cuts.dedup();
     let mut latest = vec![(0, 0); cuts.len() + 1];
-    let mut keyed: Vec<((usize, u32, u8, usize), usize, Reply)> = Vec::new();
+    let mut keyed: Vec<(Place, usize, Reply)> = Vec::new();
     for (turn, item) in sequence.iter().enumerate() {
         let item = &parts.items[*item];
         let segment = cuts.partition_point(|cut| *cut < item.begun());

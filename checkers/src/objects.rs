@@ -189,7 +189,7 @@ pub(crate) fn check<K: Kind>(
         count(objects.len(), one, many)
     );
     let (verdict, summary) =
-        conclude(tally, &open, completed, &work, decided_of(certified, open.len()));
+        conclude(tally, &open, completed, &work, &decided_of(certified, open.len()));
     Finding::new(K::NAME, verdict, summary).with_details(details)
 }
 
@@ -203,7 +203,7 @@ fn conclude(
     open: &[String],
     completed: usize,
     work: &str,
-    decided: String,
+    decided: &str,
 ) -> (Verdict, String) {
     if !tally.is_empty() {
         let summary = format!("{work}: not linearizable ({})", tally.in_words());
@@ -285,9 +285,8 @@ fn unexplained<'h, M: Model>(
     limits: &Limits,
     did: impl Fn(&Op<M::Api>) -> String,
 ) -> Violation<'h, M::Api> {
-    let culprit = culprit(ops, |ops| match limits.are_exceeded() {
-        true => Answer::Exhausted,
-        false => search::decide::<M>(ops, BUDGET),
+    let culprit = culprit(ops, |ops| {
+        if limits.are_exceeded() { Answer::Exhausted } else { search::decide::<M>(ops, BUDGET) }
     });
     let Some(culprit) = culprit else {
         let summary =

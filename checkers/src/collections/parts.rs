@@ -200,11 +200,11 @@ where
     for (value, known) in known {
         match (known.inserts.as_slice(), known.removes.as_slice()) {
             ([insert], removes @ ([] | [_])) => {
-                let removed = removes.first().copied();
-                if removed.is_some_and(|remove| ranks[remove].1 < ranks[*insert].0) {
+                let taken = removes.first().copied();
+                if taken.is_some_and(|remove| ranks[remove].1 < ranks[*insert].0) {
                     wrong.push((value, known));
-                } else if removed.is_some() || object.ops[*insert].completed() {
-                    items.push(item(value, *insert, removed, &ranks, events));
+                } else if taken.is_some() || object.ops[*insert].completed() {
+                    items.push(item(value, *insert, taken, &ranks, events));
                 }
             }
             (inserts, removes) if removes.len() > inserts.len() => wrong.push((value, known)),

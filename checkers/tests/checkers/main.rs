@@ -10,6 +10,7 @@ mod counter;
 mod goldens;
 mod judging;
 mod leaders;
+mod locks;
 mod long_fork;
 mod measures;
 mod sets;

@@ -5,10 +5,10 @@
 //! says how its calls look in a history ([`Payload`]) and on the wire of the embedded systems.
 
 pub mod bank;
+pub mod collection;
 pub mod consensus;
 pub mod counter;
 pub mod elements;
-pub mod collection;
 pub mod kv;
 pub mod leadership;
 pub mod list_append;

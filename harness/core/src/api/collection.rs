@@ -166,13 +166,10 @@ impl<N: Names> Api for Collection<N> {
         if N::INSERT.contains(&asked.f) {
             return Ok(Call { key, op: CollectionOp::Insert(value.int()?) });
         }
-        match N::REMOVE.iter().find(|(name, _)| *name == asked.f) {
-            Some((_, pick)) => Ok(Call { key, op: CollectionOp::Remove(*pick) }),
-            None => {
-                let known = [N::INSERT[0], N::REMOVE[0].0];
-                Err(DecodeError::unknown_f(N::NAME, &known, asked.f))
-            }
+        if let Some((_, pick)) = N::REMOVE.iter().find(|(name, _)| *name == asked.f) {
+            return Ok(Call { key, op: CollectionOp::Remove(*pick) });
         }
+        Err(DecodeError::unknown_f(N::NAME, &[N::INSERT[0], N::REMOVE[0].0], asked.f))
     }
 
     fn decode_reply(call: &Call, value: Form<'_>) -> Result<Reply, DecodeError> {
