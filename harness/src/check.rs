@@ -16,7 +16,7 @@ use crate::{judge, registry, store};
 pub(crate) use answer::Answer;
 use anyhow::{Context as _, anyhow, ensure};
 use clap::Args;
-pub(crate) use judging::{Judging, form};
+pub(crate) use judging::Judging;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::num::NonZeroUsize;

@@ -5,11 +5,11 @@
 //! Options are those of `schism check` as `name=value`, or the map that Elle takes. A verdict may
 //! be three, by consistency model: `read-committed=valid causal=invalid`.
 
-use crate::check::{Answer, Judging, form, judge_file};
+use crate::check::{Answer, Judging, judge_file};
 use crate::cli::Failure;
 use anyhow::{Context as _, bail};
 use clap::Args;
-use schism_core::form::Form;
+use schism_core::form::{Form, Tape};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -162,7 +162,7 @@ fn names(list: &str) -> BTreeSet<String> {
 /// Sets what a table's options ask for.
 fn apply(judging: &mut Judging, options: &str) -> anyhow::Result<()> {
     if options.starts_with('{') {
-        let tape = form(options).with_context(|| format!("options {options}"))?;
+        let tape = Tape::from_edn(options).with_context(|| format!("options {options}"))?;
         for (name, value) in tape.root().entries()? {
             elle(judging, name.text()?, value)?;
         }

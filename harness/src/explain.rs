@@ -127,9 +127,9 @@ impl Explain {
         if let Some(path) = &self.smallest {
             let mut events: Vec<&OwnedEvent> = chosen.iter().flat_map(|op| op.events()).collect();
             events.sort_unstable_by_key(|event| event.index());
-            let mut text = String::new();
+            let mut text = Vec::new();
             for event in events {
-                write!(text, "{}", event.raw().asked.value)?;
+                format::write(format::Format::Edn, &event.raw(), &mut text)?;
             }
             std::fs::write(path, text)
                 .with_context(|| format!("cannot write {}", path.display()))?;

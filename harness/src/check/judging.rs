@@ -4,11 +4,8 @@ use anyhow::{Context as _, anyhow, bail};
 use bytesize::ByteSize;
 use clap::Args;
 use schism_checkers::models::{self, Model, Options};
-use schism_core::event::RawEvent;
 use schism_core::form::Tape;
 use schism_core::format::Format;
-use schism_core::history::{Refused, Sink};
-use schism_core::limits::Limits;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -69,23 +66,11 @@ fn bytes(text: &str) -> Result<u64, String> {
 }
 
 /// A value as JSON or EDN.
-pub(crate) fn form(text: &str) -> anyhow::Result<Tape> {
-    struct Keep(Tape);
-    impl Sink for Keep {
-        fn event(&mut self, raw: &RawEvent<'_>) -> Result<(), Refused> {
-            self.0.clear();
-            self.0.push_form(raw.asked.value);
-            Ok(())
-        }
+fn form(text: &str) -> anyhow::Result<Tape> {
+    match serde_json::from_str(text) {
+        Ok(value) => Ok(Tape::from_json(&value)),
+        Err(_) => Ok(Tape::from_edn(text)?),
     }
-    if let Ok(value) = serde_json::from_str(text) {
-        return Ok(Tape::from_json(&value));
-    }
-    // A value is read as the value of an event.
-    let event = format!("{{:type :invoke, :process 0, :f :value, :value {text}\n}}");
-    let mut keep = Keep(Tape::default());
-    schism_core::format::read(Format::Edn, event.as_bytes(), &mut keep, &Limits::default())?;
-    Ok(keep.0)
 }
 
 impl Judging {
