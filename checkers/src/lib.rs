@@ -34,28 +34,36 @@ pub mod convergence;
 pub mod coordinated_attack;
 pub mod counter;
 pub mod coverage;
+pub mod fencing_lock;
+pub mod fifo_queue;
 pub mod generate;
 pub mod leader_election;
 pub mod linearizable;
 pub mod list_append;
+pub mod locks;
 pub mod long_fork;
 pub mod minimize;
 pub mod models;
+pub mod priority_queue;
 pub mod recovery;
 pub mod set_full;
+pub mod stack;
 pub mod stats;
 pub mod total_order;
 pub mod total_queue;
 pub mod transactions;
 pub mod unique_ids;
+pub mod unordered_queue;
 
 #[cfg(test)]
 #[path = "../tests/checkers/build.rs"]
 mod build;
+mod collections;
 mod decisions;
 mod finals;
 mod judge;
 mod latency;
+mod objects;
 mod tally;
 mod words;
 
@@ -70,14 +78,21 @@ pub const CHECKERS: &[(&str, &str)] = &[
     (coordinated_attack::NAME, "no general attacks alone"),
     (counter::NAME, "reads of a counter show what had been added by then"),
     (coverage::NAME, "the run did enough, and its faults took effect: else unknown"),
+    (fencing_lock::NAME, "fencing tokens are unique and grow with each grant"),
+    (fifo_queue::NAME, "queues hand out what was put in, once and in order"),
     (leader_election::NAME, "at most one leader a term, or at one time"),
     (linearizable::NAME, "registers behave as if there were one copy"),
     (list_append::NAME, "transactions over lists are strict-serializable"),
     (long_fork::NAME, "no two reads see two writes in opposite orders"),
+    (locks::NAME, "a mutex has one holder at a time, and only the holder releases it"),
+    (priority_queue::NAME, "priority queues hand out the least, or the greatest, first"),
     (recovery::NAME, "operations succeed again within a bound after healing"),
+    (locks::REENTRANT_NAME, "the same for a mutex that its holder may acquire again"),
     (set_full::NAME, "nothing acknowledged is lost from a growing set"),
+    (stack::NAME, "stacks hand out first what was put in last"),
     (stats::NAME, "counts, rates, latencies, errors; judges nothing"),
     (total_order::NAME, "every node delivers the same messages in the same order"),
     (total_queue::NAME, "whatever is put into a queue comes out, and nothing else"),
     (unique_ids::NAME, "no identifier is handed out twice"),
+    (unordered_queue::NAME, "queues hand out what was put in, once"),
 ];

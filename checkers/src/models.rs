@@ -30,8 +30,9 @@ mod options;
 mod typed;
 
 use crate::{
-    bank, consensus, coordinated_attack, counter, leader_election, linearizable, list_append,
-    long_fork, set_full, total_order, total_queue, transactions, unique_ids,
+    bank, consensus, coordinated_attack, counter, fencing_lock, fifo_queue, leader_election,
+    linearizable, list_append, locks, long_fork, priority_queue, set_full, stack, total_order,
+    total_queue, transactions, unique_ids, unordered_queue,
 };
 use schism_core::checker::Finding;
 use schism_core::history::Sink;
@@ -94,6 +95,13 @@ pub fn find(name: &str) -> Option<&'static Model> {
 pub const MODELS: &[Model] = &[
     linearizable::REGISTER,
     linearizable::CAS_REGISTER,
+    locks::MUTEX,
+    locks::REENTRANT_MUTEX,
+    fencing_lock::MODEL,
+    fifo_queue::MODEL,
+    unordered_queue::MODEL,
+    priority_queue::MODEL,
+    stack::MODEL,
     set_full::SET,
     set_full::SET_FULL,
     counter::MODEL,

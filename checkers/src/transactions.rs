@@ -20,7 +20,7 @@ pub mod scc;
 mod build;
 mod by_value;
 mod cycles;
-mod intern;
+pub(crate) mod intern;
 mod judge;
 mod list_append;
 mod lists;
@@ -29,6 +29,7 @@ mod registers;
 mod report;
 mod rw_register;
 mod verify;
+mod weak;
 mod words;
 
 pub use intern::{Shown, ValueId};

@@ -7,7 +7,7 @@
 
 use crate::check::{Answer, Judging, judge_file};
 use crate::cli::Failure;
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use clap::Args;
 use schism_core::form::{Form, Tape};
 use serde_json::Value;
@@ -162,7 +162,7 @@ fn names(list: &str) -> BTreeSet<String> {
 /// Sets what a table's options ask for.
 fn apply(judging: &mut Judging, options: &str) -> anyhow::Result<()> {
     if options.starts_with('{') {
-        let tape = Tape::from_edn(options).map_err(|e| anyhow!("options {options}: {e}"))?;
+        let tape = Tape::from_edn(options).with_context(|| format!("options {options}"))?;
         for (name, value) in tape.root().entries()? {
             elle(judging, name.text()?, value)?;
         }

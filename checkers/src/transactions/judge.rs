@@ -52,11 +52,15 @@ impl Judge for Transactions {
 
 /// What a user asked for, by names.
 pub(crate) fn options(asked: &Asked) -> Result<Options, BadOption> {
-    let consistency_models = match (&asked.consistency_models, &asked.anomalies) {
+    let mut consistency_models = match (&asked.consistency_models, &asked.anomalies) {
         (Some(names), _) => names.iter().map(|name| model(name)).collect::<Result<Vec<_>, _>>()?,
         (None, Some(_)) => Vec::new(),
         (None, None) => vec![Model::STRICT_SERIALIZABLE],
     };
+    // Of transactions, causality means Cerone's model too.
+    if consistency_models.iter().any(|model| model.canonical() == "causal") {
+        consistency_models.push(model("causal-cerone")?);
+    }
     let names = asked.anomalies.iter().flatten();
     let anomalies = names.map(|name| anomaly(name)).collect::<Result<Vec<_>, _>>()?;
     Ok(Options {

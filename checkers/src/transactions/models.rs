@@ -9,9 +9,9 @@
 //! The relations are Elle's, with its sources: Adya (1999) for the `PL-` levels; Bailis et al.,
 //! "Highly available transactions" (2013); Cerone, Bernardi and Gotsman (2015); Daudjee and Salem
 //! (2004, 2006) for strong session levels. A model has one canonical name (`PL-3`) and may have a
-//! friendly one (`serializable`); `strong-serializable` is `strict-serializable`. One anomaly is
-//! added: `garbage-read`, an element that nobody wrote, is an instance of G1a, for no committed
-//! transaction wrote it.
+//! friendly one (`serializable`); `strong-serializable` is `strict-serializable`. Added are
+//! `garbage-read`, an element that nobody wrote, an instance of G1a, for no committed transaction
+//! wrote it; and what deciding weak levels exactly finds (`weak`), such as `causal-cycle`.
 //!
 //! ```
 //! use schism_checkers::transactions::models::{Model, boundary};
@@ -133,6 +133,11 @@ const INSTANCE_OF: Relation = &[
     ("G2-item-process", &["G2-process", "G2-item-realtime"]),
     ("G2-item-realtime", &["G2-realtime"]),
     ("G2-process", &["G2-realtime"]),
+    ("read-committed-cycle", &["read-committed-cycle-process", "read-atomic-cycle"]),
+    ("read-committed-cycle-process", &["read-atomic-cycle-process"]),
+    ("read-atomic-cycle", &["read-atomic-cycle-process", "causal-cycle"]),
+    ("read-atomic-cycle-process", &["causal-cycle-process"]),
+    ("causal-cycle", &["causal-cycle-process"]),
     ("GSIa", &["GSI"]),
     ("GSIb", &["GSI"]),
     ("incompatible-order", &["G1a"]),
@@ -145,19 +150,20 @@ const INSTANCE_OF: Relation = &[
 
 /// A model and what it forbids beyond what the models that it implies forbid.
 const FORBIDS: Relation = &[
-    ("causal-cerone", &["internal", "G1a"]),
+    ("causal-cerone", &["internal", "G1a", "causal-cycle"]),
+    ("monotonic-atomic-view", &["read-committed-cycle"]),
     ("PL-CS", &["G1", "G-cursor", "lost-update"]),
-    ("PL-2L", &["G1", "G-monotonic"]),
+    ("PL-2L", &["G1", "G-monotonic", "read-committed-cycle"]),
     ("PL-MSR", &["G1", "G-MSR"]),
     ("PL-2+", &["G1", "G-single"]),
     ("PL-FCV", &["G1", "G-SIb"]),
     ("parallel-snapshot-isolation", &["internal", "G1a"]),
     ("PL-3", &["G1", "G2", "predicate-read-miss", "PL-3-cycle-exists", "internal"]),
-    ("PL-2", &["G1", "PL-2-cycle-exists"]),
+    ("PL-2", &["G1", "PL-2-cycle-exists", "unread-own-write"]),
     ("PL-1", &["G0", "duplicate-elements", "cyclic-versions", "PL-1-cycle-exists"]),
     ("prefix", &["internal", "G1a"]),
     ("PL-SI", &["internal", "G1", "G-SI", "G-nonadjacent", "PL-SI-cycle-exists"]),
-    ("read-atomic", &["internal", "G1a", "future-read"]),
+    ("read-atomic", &["internal", "G1a", "future-read", "read-atomic-cycle"]),
     ("PL-2.99", &["G1", "G2-item", "PL-2.99-cycle-exists", "lost-update"]),
     ("update-atomic", &["lost-update"]),
     ("PL-SS", &["G1", "G1c-realtime", "G2-realtime", "PL-SS-cycle-exists"]),
@@ -171,6 +177,7 @@ const FORBIDS: Relation = &[
             "internal",
             "G1-process",
             "G-nonadjacent-process",
+            "causal-cycle-process",
             "strong-session-snapshot-isolation-cycle-exists",
         ],
     ),

@@ -41,7 +41,7 @@ mod versions;
 
 /// A version: a write by its place, then the initial state of each key, then values that nobody
 /// wrote.
-pub(super) type Version = u32;
+type Version = u32;
 
 /// One write. Those of a key are in the order of transactions, and within them in order.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +89,39 @@ pub(super) struct Registers<'h> {
     successions: Successions,
 }
 
-impl Registers<'_> {
+impl<'h> Registers<'h> {
+    pub(super) fn history(&self) -> &'h TxnHistory {
+        self.history
+    }
+
+    /// Has everything that was read been written by somebody?
+    pub(super) fn all_written(&self) -> bool {
+        self.unwritten.is_empty()
+    }
+
+    /// Each key with who left it written, if that happened; by key.
+    pub(super) fn left_behind(&self) -> impl Iterator<Item = (KeyId, TxnId)> + '_ {
+        (0..).zip(self.history.keys()).flat_map(move |(key, _)| {
+            self.of_key(key).filter_map(move |version| Some((key, self.writer(version)?)))
+        })
+    }
+
+    /// The keys that a transaction read from others, and from whom: `None` for what was there at
+    /// the beginning. What failed is left out.
+    pub(super) fn reads_from(
+        &self,
+        txn: TxnId,
+    ) -> impl Iterator<Item = (KeyId, Option<TxnId>)> + '_ {
+        self.steps(txn).filter_map(move |(mop, seen)| {
+            let Mop::Read { key, .. } = mop else { return None };
+            match self.writes.get((seen & !EXTERNAL) as usize).map(|write| write.txn()) {
+                None => Some((key, None)),
+                Some(writer) if writer == txn || !self.happened(writer) => None,
+                Some(writer) => Some((key, Some(writer))),
+            }
+        })
+    }
+
     /// How many versions there are.
     fn version_count(&self) -> usize {
         self.writes.len() + self.history.keys().len() + self.unwritten.len()
@@ -157,7 +189,7 @@ impl Registers<'_> {
     }
 
     /// It succeeded, or somebody read something of it.
-    fn happened(&self, txn: TxnId) -> bool {
+    pub(super) fn happened(&self, txn: TxnId) -> bool {
         match self.history.fate(txn) {
             Fate::Ok => true,
             Fate::Fail => false,

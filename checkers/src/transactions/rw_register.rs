@@ -4,6 +4,7 @@ use super::history::{Shape, TxnHistory};
 use super::models::Options;
 use super::registers::Registers;
 use super::report::{self, Anomalies, Case};
+use super::weak;
 use crate::models;
 use schism_core::checker::Finding;
 use schism_core::limits::Limits;
@@ -48,7 +49,9 @@ versions in order), --linearizable-keys (so do transactions one after the other)
 
 /// Judges a history of transactions over registers by what is expected of it.
 pub fn check_rw_register(history: &TxnHistory, options: &Options, limits: &Limits) -> Finding {
-    let mut registers = match Registers::new(history, options) {
+    let mut options = options.clone();
+    weak::expect(&mut options);
+    let mut registers = match Registers::new(history, &options) {
         Ok(registers) => registers,
         Err(why) => {
             let finding = Finding::new(NAME, Verdict::Unknown(why.clone()), why);
@@ -61,11 +64,20 @@ pub fn check_rw_register(history: &TxnHistory, options: &Options, limits: &Limit
     for lost in found.lost_updates {
         anomalies.last.add("lost-update", || lost);
     }
+    let models = &options.consistency_models;
+    let weak = weak::decide(&registers, models, limits, &mut anomalies);
     let edges = registers.edges();
-    let case = Case { name: NAME, history, options, limits, run: None };
+    let case = Case { name: NAME, history, options: &options, limits, run: None };
     let mut finding = report::judge(case, anomalies, &registers, edges);
     if found.given > 0 {
         finding.details["values-held-at-the-beginning"] = json!(found.given);
+    }
+    if !weak.proved.is_empty() {
+        finding.details["proved"] = json!(weak.proved);
+    }
+    if let Some(why) = weak.undecided.filter(|_| finding.verdict == Verdict::Valid) {
+        finding.summary = format!("undecided: {why}");
+        finding.verdict = Verdict::Unknown(why);
     }
     finding
 }

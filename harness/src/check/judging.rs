@@ -26,7 +26,7 @@ pub(crate) struct Judging {
     /// The most memory for one file; over it the verdict is unknown [default: 3/4 of what is free]
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub(crate) memory_limit: Option<u64>,
-    /// What an object holds before its first write, as JSON: a number, null, or a map by key
+    /// What an object holds before its first write, as JSON or EDN: a number, nil, a map by key
     #[arg(long, value_name = "VALUE", help_heading = "Options of models")]
     pub(crate) init: Option<String>,
     /// The consistency models that transactions have to meet, by Elle's names
@@ -65,6 +65,14 @@ fn bytes(text: &str) -> Result<u64, String> {
     Ok(size.as_u64())
 }
 
+/// A value as JSON or EDN.
+fn form(text: &str) -> anyhow::Result<Tape> {
+    match serde_json::from_str(text) {
+        Ok(value) => Ok(Tape::from_json(&value)),
+        Err(_) => Ok(Tape::from_edn(text)?),
+    }
+}
+
 impl Judging {
     /// The model, and the options as it takes them; checks that it does.
     pub(crate) fn make(&self) -> anyhow::Result<(&'static Model, Options)> {
@@ -79,9 +87,10 @@ impl Judging {
     }
 
     fn options(&self) -> anyhow::Result<Options> {
-        let init = self.init.as_ref().map(|text| match serde_json::from_str(text) {
-            Ok(value) => Ok(Tape::from_json(&value)),
-            Err(e) => Err(anyhow!("--init: expected JSON such as 0, null or {{\"x\":0}}: {e}")),
+        let init = self.init.as_ref().map(|text| {
+            form(text).with_context(|| {
+                format!("--init: expected JSON or EDN such as 0, null or {{\"x\":0}}, found {text}")
+            })
         });
         if self.group_size == Some(0) {
             bail!("--group-size: expected a number from 1, found 0");

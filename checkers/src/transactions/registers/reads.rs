@@ -48,6 +48,32 @@ impl Registers<'_> {
         Found { lost_updates, given }
     }
 
+    /// Transactions that missed what they themselves had written before; each once.
+    pub(in crate::transactions) fn unread_own_writes(&self) -> Vec<Anomaly> {
+        let history = self.history;
+        let mut wrote: Vec<(u32, Version)> = vec![(0, NONE); history.keys().len()];
+        let mut found = Vec::new();
+        for txn in history.returns() {
+            let mut unread = None;
+            for (mop, seen) in self.steps(*txn) {
+                let wrote = &mut wrote[mop.key() as usize];
+                match mop {
+                    Mop::Write { .. } => *wrote = (txn + 1, seen),
+                    _ if wrote.0 == txn + 1 && wrote.1 != seen & !EXTERNAL => {
+                        unread = unread.or(Some(mop.key()));
+                    }
+                    _ => {}
+                }
+            }
+            found.extend(unread.map(|key| {
+                let (label, key) = (labels(history, &[*txn]), history.key(key));
+                let text = format!("{label} wrote {key} and then read something else there");
+                named(history, "unread-own-write", text, &[*txn])
+            }));
+        }
+        found
+    }
+
     /// Values that nobody wrote and that no key can have held at the beginning, each with a reader.
     fn garbage(&self) -> Vec<(Version, TxnId)> {
         let history = self.history;
