@@ -92,7 +92,7 @@ impl JepsenLog {
             process: Process::Client(process),
             asked: Asked { f, key: None, value: value.unwrap_or(nil) },
             node: None,
-            error,
+            error: error.filter(|error| !error.is_nil()),
         };
         output.event(window, end - rest.len(), &raw)
     }

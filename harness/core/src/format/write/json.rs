@@ -59,11 +59,24 @@ pub(super) fn event(out: &mut Vec<u8>, raw: &RawEvent<'_>, keys: Keys) {
         out.extend_from_slice(b",\"node\":");
         text(out, node);
     }
-    if let Some(error) = raw.error {
+    // Without its tag, an error may be null, and null says that there is none.
+    if let Some(error) = raw.error.filter(|error| !is_null(*error)) {
         out.extend_from_slice(b",\"error\":");
         form(out, error);
     }
     out.push(b'}');
+}
+
+fn is_null(mut form: Form<'_>) -> bool {
+    loop {
+        match form.view() {
+            View::Collection(Shape::Tagged, mut members) => match members.nth(1) {
+                Some(member) => form = member,
+                None => return true,
+            },
+            view => return matches!(view, View::Nil),
+        }
+    }
 }
 
 /// A collection of which some members are written.
