@@ -30,9 +30,9 @@ mod options;
 mod typed;
 
 use crate::{
-    bank, consensus, coordinated_attack, counter, fencing_lock, fifo_queue, leader_election,
-    linearizable, list_append, locks, long_fork, priority_queue, set_full, stack, total_order,
-    total_queue, transactions, unique_ids, unordered_queue,
+    bank, consensus, coordinated_attack, counter, fencing_lock, fifo_queue, kv, leader_election,
+    linearizable, list_append, locks, long_fork, multi_register, priority_queue, set_full, stack,
+    total_order, total_queue, transactions, unique_ids, unordered_queue,
 };
 use schism_core::checker::Finding;
 use schism_core::history::Sink;
@@ -95,6 +95,8 @@ pub fn find(name: &str) -> Option<&'static Model> {
 pub const MODELS: &[Model] = &[
     linearizable::REGISTER,
     linearizable::CAS_REGISTER,
+    multi_register::MODEL,
+    kv::MODEL,
     locks::MUTEX,
     locks::REENTRANT_MUTEX,
     fencing_lock::MODEL,
