@@ -41,6 +41,7 @@ pub mod list_append;
 pub mod long_fork;
 pub mod models;
 pub mod recovery;
+pub mod session_guarantees;
 pub mod set_full;
 pub mod stats;
 pub mod total_order;
@@ -74,6 +75,7 @@ pub const CHECKERS: &[(&str, &str)] = &[
     (list_append::NAME, "transactions over lists are strict-serializable"),
     (long_fork::NAME, "no two reads see two writes in opposite orders"),
     (recovery::NAME, "operations succeed again within a bound after healing"),
+    (session_guarantees::NAME, "registers keep session guarantees, PRAM, causal consistency"),
     (set_full::NAME, "nothing acknowledged is lost from a growing set"),
     (stats::NAME, "counts, rates, latencies, errors; judges nothing"),
     (total_order::NAME, "every node delivers the same messages in the same order"),

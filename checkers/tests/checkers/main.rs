@@ -11,6 +11,7 @@ mod judging;
 mod leaders;
 mod long_fork;
 mod measures;
+mod session_guarantees;
 mod sets;
 mod total_orders;
 mod total_queue;
