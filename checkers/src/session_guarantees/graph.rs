@@ -34,7 +34,8 @@ struct Session<'e> {
     keeps: Guarantees,
     last_read: Option<PartId>,
     last_write: Option<PartId>,
-    /// Reads since the last write, writes since the last read.
+    /// Reads since the last write, writes since the last read, if these lead on to the rest. An open
+    /// operation leads nowhere, so it doesn't count as last.
     reads: Vec<PartId>,
     writes: Vec<PartId>,
     /// Carriers from writes to reads, and from reads to writes.
@@ -66,9 +67,7 @@ impl Session<'_> {
         if self.keeps.monotonic_writes {
             self.edge(self.last_write, part);
         } else if self.keeps.monotonic_reads {
-            for write in std::mem::take(&mut self.writes) {
-                self.edge(Some(write), part);
-            }
+            self.edges.extend(self.writes.iter().map(|write| (*write, part)));
         } else {
             self.edge(self.written, part);
         }
@@ -84,9 +83,7 @@ impl Session<'_> {
         if self.keeps.monotonic_reads {
             self.edge(self.last_read, part);
         } else if self.keeps.monotonic_writes {
-            for read in std::mem::take(&mut self.reads) {
-                self.edge(Some(read), part);
-            }
+            self.edges.extend(self.reads.iter().map(|read| (*read, part)));
         } else {
             self.edge(self.read, part);
         }
@@ -94,6 +91,7 @@ impl Session<'_> {
 
     fn after_read(&mut self, part: PartId) {
         self.last_read = Some(part);
+        self.writes.clear();
         let Guarantees { monotonic_reads, monotonic_writes, writes_follow_reads, .. } = self.keeps;
         if writes_follow_reads && !monotonic_reads {
             if monotonic_writes {
@@ -106,6 +104,7 @@ impl Session<'_> {
 
     fn after_write(&mut self, part: PartId) {
         self.last_write = Some(part);
+        self.reads.clear();
         let Guarantees { monotonic_reads, monotonic_writes, read_your_writes, .. } = self.keeps;
         if read_your_writes && !monotonic_writes {
             if monotonic_reads {

@@ -1,6 +1,6 @@
 //! Session guarantees, PRAM and causal consistency, against their definitions.
 
-use crate::build::{Did, NEVER, cases, history, info, ok};
+use crate::build::{Did, cases, history, info, ok};
 use crate::{check, kinds, only_anomaly};
 use proptest::prelude::*;
 use schism_checkers::session_guarantees::{Guarantees, SessionGuarantees};
@@ -11,7 +11,7 @@ use schism_core::limits::Limits;
 use schism_core::op::{Op, Outcome};
 use schism_core::record::RunFacts;
 use schism_core::verdict::Verdict;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 const CAUSAL: SessionGuarantees = SessionGuarantees { keeps: Guarantees::CAUSAL };
@@ -41,12 +41,8 @@ fn one(span: Range<u64>, process: u64, what: Do) -> Did<Register> {
         Cas(key, old, new) => {
             ok("n1", span, Call::keyed(key, RegisterOp::Cas(old, new)), Reply::Written)
         }
-        CrashCas(key, old, new) => {
-            info("n1", span.start..NEVER, Call::keyed(key, RegisterOp::Cas(old, new)))
-        }
-        Crash(key, value) => {
-            info("n1", span.start..NEVER, Call::keyed(key, RegisterOp::Write(value)))
-        }
+        CrashCas(key, old, new) => info("n1", span, Call::keyed(key, RegisterOp::Cas(old, new))),
+        Crash(key, value) => info("n1", span, Call::keyed(key, RegisterOp::Write(value))),
     };
     did.by(process)
 }
@@ -303,38 +299,23 @@ fn histories() -> impl Strategy<Value = History<Register>> {
             Some((*process, what))
         });
         let ops: Vec<(u64, Do)> = ops.collect();
-        history(if in_turn { alone(&ops) } else { overlapping(&ops, &lengths) })
+        history(if in_turn { done(ops) } else { overlapping(&ops, &lengths) })
     })
 }
 
-/// One operation after the other; a process is done after a crash.
-fn alone(ops: &[(u64, Do)]) -> Vec<Did<Register>> {
-    let mut crashed = BTreeSet::new();
-    done(ops.iter().copied().filter(|(process, what)| {
-        let open = crashed.contains(process);
-        if matches!(what, Crash(..) | CrashCas(..)) {
-            crashed.insert(*process);
-        }
-        !open
-    }))
-}
-
-/// Each process does one after the other, and is done after a crash; between processes operations
-/// overlap, so that one may read what another goes on to write.
+/// Each process does one after the other; between processes operations overlap, so that one may
+/// read what another goes on to write.
 fn overlapping(ops: &[(u64, Do)], lengths: &[u64]) -> Vec<Did<Register>> {
     let mut clocks: BTreeMap<u64, u64> = BTreeMap::new();
-    let mut dids = Vec::new();
-    for ((at, (process, what)), length) in (0..).zip(ops).zip(lengths.iter().cycle()) {
+    let all = (0..).zip(ops).zip(lengths.iter().cycle());
+    all.map(|((at, (process, what)), length)| {
         let clock = clocks.entry(*process).or_default();
-        if *clock < NEVER {
-            // No two events at one time.
-            let (start, end) = (*clock * 16 + at, (*clock + length) * 16 + 8 + at);
-            *clock =
-                if matches!(what, Crash(..) | CrashCas(..)) { NEVER } else { *clock + length + 1 };
-            dids.push(one(start..end, *process, *what));
-        }
-    }
-    dids
+        // No two events at one time.
+        let span = *clock * 16 + at..(*clock + length) * 16 + 8 + at;
+        *clock += length + 1;
+        one(span, *process, *what)
+    })
+    .collect()
 }
 
 fn oracle(history: &History<Register>, keeps: Guarantees) -> bool {
