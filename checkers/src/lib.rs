@@ -48,6 +48,7 @@ pub mod models;
 pub mod multi_register;
 pub mod priority_queue;
 pub mod recovery;
+pub mod session_guarantees;
 pub mod set_full;
 pub mod stack;
 pub mod stats;
@@ -92,6 +93,7 @@ pub const CHECKERS: &[(&str, &str)] = &[
     (priority_queue::NAME, "priority queues hand out the least, or the greatest, first"),
     (recovery::NAME, "operations succeed again within a bound after healing"),
     (locks::REENTRANT_NAME, "the same for a mutex that its holder may acquire again"),
+    (session_guarantees::NAME, "registers keep session guarantees, PRAM, causal consistency"),
     (set_full::NAME, "nothing acknowledged is lost from a growing set"),
     (stack::NAME, "stacks hand out first what was put in last"),
     (stats::NAME, "counts, rates, latencies, errors; judges nothing"),
