@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// The arguments of `schism explain`.
@@ -87,12 +88,13 @@ impl Explain {
     /// Reads the history again, to show operations as they stand there.
     fn record(&self) -> anyhow::Result<Recording> {
         let mut file = File::open(&self.file)?;
-        let format = match self.judging.asked_format() {
-            Some(format) => format,
+        let (format, head) = match self.judging.asked_format() {
+            Some(format) => (format, Vec::new()),
             None => detect(&mut file)?,
         };
         let mut recording = Recording::default();
-        format::read(format, file, &mut recording, &Limits::default())?;
+        let text = head.as_slice().chain(file);
+        format::read(format, text, &mut recording, &Limits::default())?;
         Ok(recording)
     }
 

@@ -12,6 +12,7 @@ mod corpus;
 pub mod environment;
 mod explain;
 pub mod faults;
+mod generate;
 pub mod install;
 pub mod interpreter;
 pub mod journal;
