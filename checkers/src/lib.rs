@@ -37,6 +37,7 @@ pub mod coverage;
 pub mod fencing_lock;
 pub mod fifo_queue;
 pub mod generate;
+pub mod kv;
 pub mod leader_election;
 pub mod linearizable;
 pub mod list_append;
@@ -44,8 +45,10 @@ pub mod locks;
 pub mod long_fork;
 pub mod minimize;
 pub mod models;
+pub mod multi_register;
 pub mod priority_queue;
 pub mod recovery;
+pub mod session_guarantees;
 pub mod set_full;
 pub mod stack;
 pub mod stats;
@@ -80,14 +83,17 @@ pub const CHECKERS: &[(&str, &str)] = &[
     (coverage::NAME, "the run did enough, and its faults took effect: else unknown"),
     (fencing_lock::NAME, "fencing tokens are unique and grow with each grant"),
     (fifo_queue::NAME, "queues hand out what was put in, once and in order"),
+    (kv::NAME, "strings by key grow and change as if there were one copy"),
     (leader_election::NAME, "at most one leader a term, or at one time"),
     (linearizable::NAME, "registers behave as if there were one copy"),
     (list_append::NAME, "transactions over lists are strict-serializable"),
     (long_fork::NAME, "no two reads see two writes in opposite orders"),
+    (multi_register::NAME, "transactions over registers take effect at one moment each"),
     (locks::NAME, "a mutex has one holder at a time, and only the holder releases it"),
     (priority_queue::NAME, "priority queues hand out the least, or the greatest, first"),
     (recovery::NAME, "operations succeed again within a bound after healing"),
     (locks::REENTRANT_NAME, "the same for a mutex that its holder may acquire again"),
+    (session_guarantees::NAME, "registers keep session guarantees, PRAM, causal consistency"),
     (set_full::NAME, "nothing acknowledged is lost from a growing set"),
     (stack::NAME, "stacks hand out first what was put in last"),
     (stats::NAME, "counts, rates, latencies, errors; judges nothing"),

@@ -30,9 +30,10 @@ mod options;
 mod typed;
 
 use crate::{
-    bank, consensus, coordinated_attack, counter, fencing_lock, fifo_queue, leader_election,
-    linearizable, list_append, locks, long_fork, priority_queue, set_full, stack, total_order,
-    total_queue, transactions, unique_ids, unordered_queue,
+    bank, consensus, coordinated_attack, counter, fencing_lock, fifo_queue, kv, leader_election,
+    linearizable, list_append, locks, long_fork, multi_register, priority_queue,
+    session_guarantees, set_full, stack, total_order, total_queue, transactions, unique_ids,
+    unordered_queue,
 };
 use schism_core::checker::Finding;
 use schism_core::history::Sink;
@@ -95,6 +96,8 @@ pub fn find(name: &str) -> Option<&'static Model> {
 pub const MODELS: &[Model] = &[
     linearizable::REGISTER,
     linearizable::CAS_REGISTER,
+    multi_register::MODEL,
+    kv::MODEL,
     locks::MUTEX,
     locks::REENTRANT_MUTEX,
     fencing_lock::MODEL,
@@ -102,6 +105,12 @@ pub const MODELS: &[Model] = &[
     unordered_queue::MODEL,
     priority_queue::MODEL,
     stack::MODEL,
+    session_guarantees::CAUSAL,
+    session_guarantees::PRAM,
+    session_guarantees::READ_YOUR_WRITES,
+    session_guarantees::MONOTONIC_READS,
+    session_guarantees::MONOTONIC_WRITES,
+    session_guarantees::WRITES_FOLLOW_READS,
     set_full::SET,
     set_full::SET_FULL,
     counter::MODEL,

@@ -109,6 +109,16 @@ impl<'h, A: Api> Decided<'h, A> {
     pub(crate) fn new(by: &'static str, ruling: Ruling<'h, A>) -> Self {
         Self { by, ruling }
     }
+
+    /// The same of the operations of the history, where copies of them were judged.
+    pub(crate) fn of_originals<'o>(self, ops: &[Timed<'o, A>]) -> Decided<'o, A> {
+        let ruling = match self.ruling {
+            Ruling::Linearizable => Ruling::Linearizable,
+            Ruling::Open(why) => Ruling::Open(why),
+            Ruling::Violated(violation) => Ruling::Violated(violation.of_originals(ops)),
+        };
+        Decided { by: self.by, ruling }
+    }
 }
 
 /// The objects of a history by their keys. `O(n)`, and sorting the keys.
@@ -233,6 +243,21 @@ impl<A: Api> Object<'_, A> {
 }
 
 impl<A: Api> Violation<'_, A> {
+    /// The same with the operations of the history, where it was found on copies of them.
+    pub(crate) fn of_originals<'h>(self, ops: &[Timed<'h, A>]) -> Violation<'h, A> {
+        let original = |op: &Op<A>| {
+            let at = ops.binary_search_by_key(&op.invoked.index, |timed| timed.start);
+            at.ok().map(|at| ops[at].op)
+        };
+        let core = self.core.into_iter();
+        Violation {
+            kind: self.kind,
+            summary: self.summary,
+            core: core.filter_map(|(op, did)| Some((original(op)?, did))).collect(),
+            because: self.because,
+        }
+    }
+
     fn describe(self, object: &str, run: &RunFacts) -> Anomaly {
         let ops = self.core.iter().map(|(op, _)| *op);
         let from = ops.clone().map(|op| op.invoked.time).min().unwrap_or_default();

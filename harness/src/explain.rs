@@ -2,7 +2,7 @@
 //! still wrong, and as a picture.
 
 use crate::check::worker::detect;
-use crate::check::{Judging, judge_file};
+use crate::check::{Judging, judge_file, steps};
 use crate::cli::Failure;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
@@ -141,7 +141,7 @@ impl Explain {
 
 fn in_words(anomaly: &Anomaly) -> String {
     let mut text = format!("{}: {}\n", anomaly.kind, anomaly.summary);
-    for (position, step) in anomaly.because.iter().enumerate() {
+    for (position, step) in steps(anomaly).iter().enumerate() {
         let _ = writeln!(text, "  {}. {step}", position + 1);
     }
     text

@@ -169,7 +169,7 @@ impl<'o> Clusters<'o> {
     fn source(&self, value: ValueId, position: u32) -> Result<usize, Conflict> {
         self.writers
             .cluster(value, self.ops.len())
-            .ok_or(Conflict::Nowhere { observed_by: self.supported(position) })
+            .ok_or_else(|| Conflict::Nowhere { observed_by: self.supported(position) })
     }
 
     /// The write of a cluster took effect, and so did what it replaced.

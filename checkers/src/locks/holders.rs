@@ -2,7 +2,7 @@
 
 use crate::linearizable::timed::Timed;
 use crate::linearizable::verify;
-use crate::objects::{self, Decided, Object, Ruling, Violation};
+use crate::objects::{self, Decided, Object};
 use crate::words::asked;
 use schism_core::api::Key;
 use schism_core::api::lock::{Lock, LockOp, Reply};
@@ -90,26 +90,7 @@ impl Resolved {
         object: &Object<'h, Lock>,
         limits: &Limits,
     ) -> Decided<'h, Lock> {
-        let decided = objects::by_search::<M>(&self.timed(), limits, did);
-        let ruling = match decided.ruling {
-            Ruling::Linearizable => Ruling::Linearizable,
-            Ruling::Open(why) => Ruling::Open(why),
-            Ruling::Violated(violation) => {
-                let original = |op: &Op<Lock>| {
-                    let ops = &object.ops;
-                    let at = ops.binary_search_by_key(&op.invoked.index, |timed| timed.start);
-                    at.ok().map(|at| ops[at].op)
-                };
-                let core = violation.core.into_iter();
-                Ruling::Violated(Violation {
-                    kind: violation.kind,
-                    summary: violation.summary,
-                    core: core.filter_map(|(op, did)| Some((original(op)?, did))).collect(),
-                    because: violation.because,
-                })
-            }
-        };
-        Decided::new(decided.by, ruling)
+        objects::by_search::<M>(&self.timed(), limits, did).of_originals(&object.ops)
     }
 }
 
