@@ -19,7 +19,10 @@
 //! *Order of blocks.* With f the earliest end and s the latest start in a block, A has to come before
 //! B exactly if f(A) < s(B); sorting finds out whether that can be.
 //!
-//! Where a past isn't certain (equal strings, or one that ends with another) the general engine
+//! *Equal appends.* If one string was appended several times, pasts are as certain as ever, but not
+//! which append made which string. Every way is tried that gets don't exclude, up to some thousand.
+//!
+//! Where a past isn't certain (a string that was put twice, or ends with another) the general engine
 //! decides, within its budget.
 //!
 //! Kinds: `garbage-read`, `aborted-read` (the write had failed), `future-read`, `duplicated` (an
@@ -45,12 +48,13 @@
 //! ```
 
 mod blocks;
+mod makers;
 mod pasts;
 
 use crate::linearizable::timed::Timed;
 use crate::linearizable::verify;
 use crate::models::{Model, typed};
-use crate::objects::{self, Decided, Kind, Object, PLEASE_REPORT, Ruling};
+use crate::objects::{self, Decided, Kind, Object, PLEASE_REPORT, Ruling, Violation};
 use schism_core::api::Key;
 use schism_core::api::kv::{Call, Kv, KvOp, Reply};
 use schism_core::checker::{Checker, Finding};
@@ -121,15 +125,41 @@ impl Kind for KeyValue {
                 return Decided::new(by, Ruling::Open(format!("not decided within {limit}")));
             }
         };
-        let ruling = match blocks::order(object, &pasts) {
-            Err(violation) => Ruling::Violated(violation),
-            Ok(order) if verify::is_linearization::<Text>(&object.ops, &order) => {
-                Ruling::Linearizable
-            }
-            Ok(_) => Ruling::Open(PLEASE_REPORT.to_owned()),
-        };
-        Decided::new(by, ruling)
+        match makers::Makers::of(object, &pasts) {
+            Some(makers) => Decided::new(by, try_each(object, &pasts, makers, limits)),
+            None => objects::by_search::<Text>(&object.ops, limits, did),
+        }
     }
+}
+
+/// Tries each way in which the strings can have been made.
+fn try_each<'h>(
+    object: &Object<'h, Kv>,
+    pasts: &pasts::Pasts,
+    ways: makers::Makers,
+    limits: &Limits,
+) -> Ruling<'h, Kv> {
+    let several = ways.several();
+    let mut found = None;
+    for makers in ways {
+        if let Some(limit) = limits.exceeded() {
+            return Ruling::Open(format!("not decided within {limit}"));
+        }
+        match blocks::order(object, pasts, &makers) {
+            Ok(order) if verify::is_linearization::<Text>(&object.ops, &order) => {
+                return Ruling::Linearizable;
+            }
+            Ok(_) => return Ruling::Open(PLEASE_REPORT.to_owned()),
+            Err(violation) => found = Some(violation),
+        }
+    }
+    let Some(violation) = found else { return Ruling::Open(PLEASE_REPORT.to_owned()) };
+    let because = several.then(|| {
+        "whichever of several equal appends is taken to have made which string, something like \
+         this is in the way"
+            .to_owned()
+    });
+    Ruling::Violated(Violation { because, ..violation })
 }
 
 /// What a key holds.
@@ -166,6 +196,15 @@ fn shown(text: &str) -> String {
     }
     let end: String = text.chars().skip(length - SHOWN).collect();
     format!("{length} characters that end in {end:?}")
+}
+
+/// What an operation asked for, such as `append "x"`.
+fn what(op: &Op<Kv>) -> String {
+    match &op.call.op {
+        KvOp::Get => "get".to_owned(),
+        KvOp::Put(text) => format!("put {}", shown(text)),
+        KvOp::Append(text) => format!("append {}", shown(text)),
+    }
 }
 
 /// What an operation did, such as `got "xy"`.

@@ -122,6 +122,7 @@ impl Kind for MultiRegister {
     type Api = Api;
     const NAME: &'static str = NAME;
     const WORDS: [&'static str; 2] = ["register", "registers"];
+    const COUNTED: [&'static str; 2] = ["group of registers", "groups of registers"];
 
     fn key(txn: &Txn) -> Option<&Key> {
         txn.first().map(Mop::key)

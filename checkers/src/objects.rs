@@ -33,6 +33,9 @@ use std::collections::BTreeMap;
 /// How many steps the general engine may take for one object.
 const BUDGET: u64 = 20_000_000;
 
+/// How many it may take for each prefix, to find the operation that makes an object impossible.
+const CULPRIT_BUDGET: u64 = 2_000_000;
+
 /// How many steps it may take to check a core, and for how many operations that is tried.
 const CORE_BUDGET: u64 = 200_000;
 const CORE_LEN: usize = 64;
@@ -48,6 +51,8 @@ pub(crate) trait Kind: Sync {
     const NAME: &'static str;
     /// One of them and several, such as `queue` and `queues`.
     const WORDS: [&'static str; 2];
+    /// What objects are counted as, if one is made of several.
+    const COUNTED: [&'static str; 2] = Self::WORDS;
 
     /// Which object a call concerns.
     fn key(call: &<Self::Api as Api>::Call) -> Option<&Key>;
@@ -192,7 +197,7 @@ pub(crate) fn check<K: Kind>(
         "undecided": open,
         "anomalies": tally.to_json(),
     });
-    let [one, many] = K::WORDS;
+    let [one, many] = K::COUNTED;
     let work = format!(
         "{} on {}",
         count(completed, "operation", "operations"),
@@ -311,7 +316,11 @@ fn unexplained<'h, M: Model>(
     did: impl Fn(&Op<M::Api>) -> String,
 ) -> Violation<'h, M::Api> {
     let culprit = culprit(ops, |ops| {
-        if limits.are_exceeded() { Answer::Exhausted } else { search::decide::<M>(ops, BUDGET) }
+        if limits.are_exceeded() {
+            Answer::Exhausted
+        } else {
+            search::decide::<M>(ops, CULPRIT_BUDGET)
+        }
     });
     let Some(culprit) = culprit else {
         let summary =

@@ -1,7 +1,7 @@
 //! Puts the blocks of a key into an order, or says which two can't be.
 
-use super::pasts::Pasts;
-use super::{did, shown};
+use super::pasts::{Made, Pasts};
+use super::{did, what};
 use crate::linearizable::timed::Timed;
 use crate::objects::{Object, Violation};
 use crate::words::asked;
@@ -46,21 +46,25 @@ impl Times<'_, '_> {
     }
 }
 
-/// Every operation that counts, in an order.
+/// Every operation that counts, in an order, if these made the strings that were there.
 pub(super) fn order<'h>(
     object: &Object<'h, Kv>,
     pasts: &Pasts,
+    makers: &[Option<usize>],
 ) -> Result<Vec<usize>, Violation<'h, Kv>> {
     let times = Times(&object.ops);
     let mut blocks = Vec::new();
     for (at, state) in pasts.states.iter().enumerate() {
-        let put = state.by.filter(|by| matches!(object.ops[*by].op.call.op, KvOp::Put(_)));
-        if state.by.is_none() || put.is_some() {
-            blocks.push(chain(object, pasts, at).map_err(|pair| inner(object, pair))?);
+        if !matches!(state.made, Made::Append(_)) {
+            blocks.push(chain(object, pasts, makers, at).map_err(|pair| inner(object, pair))?);
         }
     }
+    let mut made = vec![false; object.ops.len()];
+    for maker in makers.iter().flatten() {
+        made[*maker] = true;
+    }
     for (position, timed) in object.ops.iter().enumerate() {
-        let seen = timed.op.call.op == KvOp::Get || pasts.made[position].is_some();
+        let seen = timed.op.call.op == KvOp::Get || made[position];
         if !seen && timed.completed() {
             let only = Some(position);
             blocks.push(Block { members: vec![position], first_end: only, last_start: only });
@@ -72,14 +76,19 @@ pub(super) fn order<'h>(
 
 /// A put, or the beginning, with the appends that follow, and the gets between; or two operations
 /// that contradict this order: the first ended before the second began.
-fn chain(object: &Object<'_, Kv>, pasts: &Pasts, root: usize) -> Result<Block, [usize; 2]> {
+fn chain(
+    object: &Object<'_, Kv>,
+    pasts: &Pasts,
+    makers: &[Option<usize>],
+    root: usize,
+) -> Result<Block, [usize; 2]> {
     let times = Times(&object.ops);
     let mut block = Block::default();
     let mut at = Some(root);
-    while let Some(state) = at {
-        let state = &pasts.states[state];
-        for op in state.by.iter() {
-            times.add(&mut block, *op).map_err(|late| [*op, late])?;
+    while let Some(place) = at {
+        let state = &pasts.states[place];
+        if let Some(op) = makers[place] {
+            times.add(&mut block, op).map_err(|late| [op, late])?;
         }
         // Gets of one string have any order among themselves.
         let before = block.last_start;
@@ -95,7 +104,7 @@ fn chain(object: &Object<'_, Kv>, pasts: &Pasts, root: usize) -> Result<Block, [
         block.last_start = last.max_by_key(|op| times.start(*op)).flatten();
         at = state.after;
     }
-    let from_beginning = pasts.states[root].by.is_none();
+    let from_beginning = pasts.states[root].made == Made::Beginning;
     let first = block.members.iter().copied().min_by_key(|op| times.end(Some(*op)));
     block.first_end = first.filter(|_| !from_beginning);
     Ok(block)
@@ -132,30 +141,21 @@ fn arrange(times: &Times<'_, '_>, blocks: &mut [Block]) -> Result<(), [Ends; 2]>
     Ok(())
 }
 
-/// Such as `append "a"`.
-fn what_of(op: &Op<Kv>) -> String {
-    match &op.call.op {
-        KvOp::Get => "a get".to_owned(),
-        KvOp::Put(text) => format!("put {}", shown(text)),
-        KvOp::Append(text) => format!("append {}", shown(text)),
-    }
-}
-
 /// In a block, the first of these ended before the second began, which had to be before it.
 fn inner<'h>(object: &Object<'h, Kv>, [early, late]: [usize; 2]) -> Violation<'h, Kv> {
     let [early, late] = [object.ops[early].op, object.ops[late].op];
     let is_get = |op: &Op<Kv>| op.call.op == KvOp::Get;
-    let (kind, what) = match (is_get(early), is_get(late)) {
+    let (kind, how) = match (is_get(early), is_get(late)) {
         (_, true) => ("stale-read", "an older string than was there before it asked"),
         (true, false) => ("future-read", "a string that was written only later"),
         (false, false) => ("out-of-order", "had been acknowledged before it began"),
     };
     let summary = match (is_get(early), is_get(late)) {
         (false, false) => {
-            format!("{} took effect before {}, which {what}", what_of(late), what_of(early))
+            format!("{} took effect before {}, which {how}", what(late), what(early))
         }
-        (_, true) => format!("{} {}, {what}", asked(late), did(late)),
-        (true, false) => format!("{} {}, {what}", asked(early), did(early)),
+        (_, true) => format!("{} {}, {how}", asked(late), did(late)),
+        (true, false) => format!("{} {}, {how}", asked(early), did(early)),
     };
     let core = vec![(early, did(early)), (late, did(late))];
     Violation { kind, summary, core, because: None }

@@ -1,6 +1,6 @@
 //! The pasts of the strings that were got; see the module above.
 
-use super::{did, shown};
+use super::{did, shown, what};
 use crate::objects::{Object, Violation};
 use crate::words::{asked, ended};
 use rustc_hash::FxHashMap;
@@ -13,19 +13,36 @@ const POLLED: usize = 4096;
 
 /// A string that was there at some time.
 pub(super) struct State {
-    /// The operation that made it; `None`: it was there at the beginning.
-    pub(super) by: Option<usize>,
+    /// What made it.
+    pub(super) made: Made,
     /// What an append made from it.
     pub(super) after: Option<usize>,
     /// Who got it.
     pub(super) gets: Vec<usize>,
 }
 
+/// What made a string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Made {
+    /// Nothing: it was there at the beginning.
+    Beginning,
+    /// The put at this position.
+    Put(usize),
+    /// One of the appends of this group.
+    Append(usize),
+}
+
+/// Appends of one string, and what they made, as far as anybody saw it.
+#[derive(Default)]
+pub(super) struct Group {
+    pub(super) appends: Vec<usize>,
+    pub(super) states: Vec<usize>,
+}
+
 /// The strings that were there, with what made them.
 pub(super) struct Pasts {
     pub(super) states: Vec<State>,
-    /// By operation: what it made, if anybody saw it.
-    pub(super) made: Vec<Option<usize>>,
+    pub(super) groups: Vec<Group>,
 }
 
 /// What can be known of the pasts.
@@ -39,10 +56,12 @@ pub(super) enum Known<'h> {
     Stopped(String),
 }
 
-/// Who can have changed the key, by the string put or appended; `None`: several.
+/// Who can have changed the key, by the string put or appended.
 struct Writers<'h> {
-    puts: FxHashMap<&'h str, Option<usize>>,
-    appends: FxHashMap<&'h str, Option<usize>>,
+    puts: FxHashMap<&'h str, Vec<usize>>,
+    /// Numbers of groups.
+    appends: FxHashMap<&'h str, usize>,
+    groups: Vec<Group>,
     /// Lengths of what was appended, in bytes.
     lengths: Vec<usize>,
 }
@@ -51,7 +70,7 @@ struct Writers<'h> {
 enum Last<'h> {
     Beginning,
     Put(usize),
-    /// The append, and what was there before.
+    /// An append of this group, and what was there before.
     Append(usize, &'h str),
     Nothing,
     Several,
@@ -59,37 +78,40 @@ enum Last<'h> {
 
 impl<'h> Writers<'h> {
     fn of(object: &Object<'h, Kv>) -> Self {
-        let (mut puts, mut appends) = (FxHashMap::default(), FxHashMap::default());
+        let mut puts: FxHashMap<&'h str, Vec<usize>> = FxHashMap::default();
+        let mut appends: FxHashMap<&'h str, usize> = FxHashMap::default();
+        let mut groups: Vec<Group> = Vec::new();
         for (position, timed) in object.ops.iter().enumerate() {
-            let (writers, text) = match &timed.op.call.op {
-                KvOp::Get => continue,
-                KvOp::Put(text) => (&mut puts, text),
-                KvOp::Append(text) => (&mut appends, text),
-            };
-            let writer = writers.entry(&**text).or_insert(Some(position));
-            writer.take_if(|first| *first != position);
+            match &timed.op.call.op {
+                KvOp::Get => {}
+                KvOp::Put(text) => puts.entry(text).or_default().push(position),
+                KvOp::Append(text) => {
+                    let group = *appends.entry(text).or_insert(groups.len());
+                    if group == groups.len() {
+                        groups.push(Group::default());
+                    }
+                    groups[group].appends.push(position);
+                }
+            }
         }
         let mut lengths: Vec<usize> = appends.keys().map(|text| text.len()).collect();
         lengths.sort_unstable();
         lengths.dedup();
-        Self { puts, appends, lengths }
+        Self { puts, appends, groups, lengths }
     }
 
     fn last(&self, text: &'h str) -> Last<'h> {
         let mut last = if text.is_empty() { Last::Beginning } else { Last::Nothing };
-        let mut add = |found: Option<Last<'h>>| {
-            last = match (&last, found) {
-                (Last::Nothing, Some(found)) => found,
-                _ => Last::Several,
-            };
+        let mut add = |found: Last<'h>| {
+            last = if matches!(last, Last::Nothing) { found } else { Last::Several };
         };
-        if let Some(put) = self.puts.get(text) {
-            add(put.map(Last::Put));
+        for put in self.puts.get(text).into_iter().flatten() {
+            add(Last::Put(*put));
         }
         for length in self.lengths.iter().take_while(|length| **length <= text.len()) {
             let Some((before, end)) = text.split_at_checked(text.len() - length) else { continue };
-            if let Some(append) = self.appends.get(end) {
-                add(append.map(|append| Last::Append(append, before)));
+            if let Some(group) = self.appends.get(end) {
+                add(Last::Append(*group, before));
             }
         }
         last
@@ -99,13 +121,12 @@ impl<'h> Writers<'h> {
 impl Pasts {
     /// Goes back from every string that was got.
     pub(super) fn of<'h>(object: &Object<'h, Kv>, limits: &Limits) -> Known<'h> {
-        let writers = Writers::of(object);
+        let mut writers = Writers::of(object);
         if writers.lengths.first() == Some(&0) {
             return Known::Ambiguous;
         }
-        let mut pasts = Self { states: Vec::new(), made: vec![None; object.ops.len()] };
+        let mut pasts = Self { states: Vec::new(), groups: std::mem::take(&mut writers.groups) };
         let mut known: FxHashMap<&'h str, usize> = FxHashMap::default();
-        let mut steps = 0;
         for (position, timed) in object.ops.iter().enumerate() {
             let Some(Reply::Got(got)) = timed.reply() else { continue };
             let mut text: &'h str = got;
@@ -115,7 +136,8 @@ impl Pasts {
                 let place = seen.unwrap_or(pasts.states.len());
                 if seen.is_none() {
                     known.insert(text, place);
-                    pasts.states.push(State { by: None, after: None, gets: vec![] });
+                    let (made, after, gets) = (Made::Beginning, None, Vec::new());
+                    pasts.states.push(State { made, after, gets });
                 }
                 match newer {
                     None => pasts.states[place].gets.push(position),
@@ -128,26 +150,28 @@ impl Pasts {
                 if seen.is_some() {
                     break;
                 }
-                steps += 1;
-                if steps % POLLED == 0
+                if pasts.states.len() % POLLED == 0
                     && let Some(limit) = limits.exceeded()
                 {
                     return Known::Stopped(limit.to_owned());
                 }
-                let (by, before) = match writers.last(text) {
+                match writers.last(text) {
                     Last::Beginning => break,
-                    Last::Put(by) => (by, None),
-                    Last::Append(by, before) => (by, Some(before)),
+                    Last::Put(by) => {
+                        pasts.states[place].made = Made::Put(by);
+                        break;
+                    }
+                    Last::Append(group, before) => {
+                        pasts.states[place].made = Made::Append(group);
+                        pasts.groups[group].states.push(place);
+                        if pasts.groups[group].states.len() > pasts.groups[group].appends.len() {
+                            return Known::Wrong(pasts.too_often(object, group, timed.op));
+                        }
+                        (text, newer) = (before, Some(place));
+                    }
                     Last::Several => return Known::Ambiguous,
                     Last::Nothing => return Known::Wrong(unmade(object, timed.op, text)),
-                };
-                pasts.states[place].by = Some(by);
-                if let Some(other) = pasts.made[by].replace(place) {
-                    let op = object.ops[by].op;
-                    return Known::Wrong(pasts.twice(object, op, [other, place], timed.op));
                 }
-                let Some(before) = before else { break };
-                (text, newer) = (before, Some(place));
             }
         }
         Known::Certain(pasts)
@@ -173,9 +197,11 @@ impl Pasts {
         text: &str,
     ) -> Violation<'h, Kv> {
         let gets = states.iter().filter_map(|state| self.seen_by(object, *state));
-        let appends = states.iter().filter_map(|state| self.states[*state].by);
-        let appended: Vec<String> =
-            appends.map(|by| did(object.ops[by].op).replace("acknowledged ", "")).collect();
+        let appends = states.iter().filter_map(|state| match self.states[*state].made {
+            Made::Append(group) => self.groups[group].appends.first(),
+            Made::Beginning | Made::Put(_) => None,
+        });
+        let appended: Vec<String> = appends.map(|by| what(object.ops[*by].op)).collect();
         let summary = format!(
             "two gets disagree on what was appended to {}: {}",
             shown(text),
@@ -185,31 +211,40 @@ impl Pasts {
         Violation { kind: "incompatible-order", summary, core, because: None }
     }
 
-    /// One operation in two pasts.
-    fn twice<'h>(
+    /// More strings that end with an append than there are such appends.
+    fn too_often<'h>(
         &self,
         object: &Object<'h, Kv>,
-        op: &'h Op<Kv>,
-        states: [usize; 2],
+        group: usize,
         get: &'h Op<Kv>,
     ) -> Violation<'h, Kv> {
-        let [first, second] = states;
-        // The second is being gone back from: what was made from it is what this get returned.
-        let mut at = Some(second);
-        while let Some(state) = at.filter(|state| *state != first) {
+        let Group { appends, states } = &self.groups[group];
+        let appended = appends.iter().map(|by| object.ops[*by].op);
+        let append = appended.clone().next().map(what).unwrap_or_default();
+        // The last is being gone back from: what was made from it is what this get returned.
+        let (others, last) = states.split_at(states.len() - 1);
+        let mut at = last.first().copied();
+        let mut past = Vec::new();
+        while let Some(state) = at {
+            past.push(state);
             at = self.states[state].after;
         }
-        let same = at == Some(first);
-        let mut core = vec![(op, did(op))];
-        let (kind, summary) = if same {
-            let summary = format!("{} got the effect of {} twice", asked(get), did(op));
+        let times = if appends.len() == 1 { "once" } else { "not so often" };
+        let (kind, summary) = if others.iter().all(|other| past.contains(other)) {
+            let summary = format!(
+                "{} got the effect of {append} {} times, which was asked for {times}",
+                asked(get),
+                states.len()
+            );
             ("duplicated", summary)
         } else {
-            core.extend(self.seen_by(object, first).map(|other| (other, did(other))));
-            let summary = format!("two gets disagree on what was there before {}", did(op));
+            let summary = format!("gets disagree on what was there before {append}");
             ("incompatible-order", summary)
         };
-        core.push((get, did(get)));
+        let seen = others.iter().filter_map(|other| self.seen_by(object, *other));
+        let mut ops: Vec<&'h Op<Kv>> = appended.chain(seen).chain([get]).collect();
+        ops.dedup_by_key(|op| op.invoked.index);
+        let core = ops.into_iter().map(|op| (op, did(op))).collect();
         Violation { kind, summary, core, because: None }
     }
 }
