@@ -41,9 +41,11 @@ pub mod list_append;
 pub mod long_fork;
 pub mod models;
 pub mod recovery;
+pub mod sequential;
 pub mod session_guarantees;
 pub mod set_full;
 pub mod stats;
+pub mod strongest_model;
 pub mod total_order;
 pub mod total_queue;
 pub mod transactions;
@@ -75,9 +77,11 @@ pub const CHECKERS: &[(&str, &str)] = &[
     (list_append::NAME, "transactions over lists are strict-serializable"),
     (long_fork::NAME, "no two reads see two writes in opposite orders"),
     (recovery::NAME, "operations succeed again within a bound after healing"),
+    (sequential::NAME, "registers have one order that agrees with each process's"),
     (session_guarantees::NAME, "registers keep session guarantees, PRAM, causal consistency"),
     (set_full::NAME, "nothing acknowledged is lost from a growing set"),
     (stats::NAME, "counts, rates, latencies, errors; judges nothing"),
+    (strongest_model::NAME, "the strongest consistency that registers show; judges nothing"),
     (total_order::NAME, "every node delivers the same messages in the same order"),
     (total_queue::NAME, "whatever is put into a queue comes out, and nothing else"),
     (unique_ids::NAME, "no identifier is handed out twice"),

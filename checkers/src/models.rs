@@ -31,7 +31,8 @@ mod typed;
 
 use crate::{
     bank, consensus, coordinated_attack, counter, leader_election, linearizable, list_append,
-    long_fork, session_guarantees, set_full, total_order, total_queue, unique_ids,
+    long_fork, sequential, session_guarantees, set_full, strongest_model, total_order, total_queue,
+    unique_ids,
 };
 use schism_core::checker::Finding;
 use schism_core::history::Sink;
@@ -94,12 +95,14 @@ pub fn find(name: &str) -> Option<&'static Model> {
 pub const MODELS: &[Model] = &[
     linearizable::REGISTER,
     linearizable::CAS_REGISTER,
+    sequential::MODEL,
     session_guarantees::CAUSAL,
     session_guarantees::PRAM,
     session_guarantees::READ_YOUR_WRITES,
     session_guarantees::MONOTONIC_READS,
     session_guarantees::MONOTONIC_WRITES,
     session_guarantees::WRITES_FOLLOW_READS,
+    strongest_model::MODEL,
     set_full::SET,
     set_full::SET_FULL,
     counter::MODEL,
