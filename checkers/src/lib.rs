@@ -24,8 +24,11 @@
 //! # Ok::<(), schism_core::history::HistoryError>(())
 //! ```
 //!
+//! How to use them in a test of your own follows below.
+//!
 //! [`History`]: schism_core::history::History
 //! [`RunFacts`]: schism_core::record::RunFacts
+#![doc = include_str!("../README.md")]
 
 pub mod availability;
 pub mod bank;
@@ -40,6 +43,7 @@ pub mod linearizable;
 pub mod list_append;
 pub mod long_fork;
 pub mod models;
+pub mod record;
 pub mod recovery;
 pub mod sequential;
 pub mod session_guarantees;

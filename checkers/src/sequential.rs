@@ -7,7 +7,7 @@
 //! 1997). So it goes in steps, each exact where it decides:
 //!
 //! 1. *Causal consistency* is demanded by it: if that is broken (see
-//!    [`session_guarantees`](crate::session_guarantees)), so is this.
+//!    [`session_guarantees`]), so is this.
 //! 2. *What must come before what* (`forced`): if w was read by r, another write of that register is
 //!    before w or behind r; where one of the two is ruled out, the other is forced. Repeated until
 //!    nothing is new. If it goes round in a circle, there is no order.
@@ -20,7 +20,7 @@
 //! The order found is the certificate; a verifier of its own replays it.
 //!
 //! Which operations count, and which reads no store may show: see
-//! [`session_guarantees`](crate::session_guarantees). A value that is written twice to one key:
+//! [`session_guarantees`]. A value that is written twice to one key:
 //! unknown. A compare-and-set is one step: it reads the old value and writes the new one. The kind
 //! of an anomaly is that of the broken guarantee, or `not-sequential`, with the circle of what is
 //! forced or, where the search ended without a way, the operations that stopped it.

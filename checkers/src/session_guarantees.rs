@@ -21,7 +21,7 @@
 //!
 //! *How.* No value is written twice to one register, so each read names its write; else the verdict
 //! is unknown. Then the guarantees are Horn clauses, and the least they demand is: a write w is
-//! visible to whatever it leads to in the graph of [`graph`], whose edges are those from a write to
+//! visible to whatever it leads to in the graph of `graph`, whose edges are those from a write to
 //! its reads and those pairs of a session that the guarantees make count; and writes are older than
 //! writes that they lead to. So (`visible`) whatever is visible to a read of the same register is
 //! older than what was read, or there is nothing where nothing was read.
