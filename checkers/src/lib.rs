@@ -24,8 +24,11 @@
 //! # Ok::<(), schism_core::history::HistoryError>(())
 //! ```
 //!
+//! How to use them in a test of your own follows below.
+//!
 //! [`History`]: schism_core::history::History
 //! [`RunFacts`]: schism_core::record::RunFacts
+#![doc = include_str!("../README.md")]
 
 pub mod availability;
 pub mod bank;
@@ -47,11 +50,14 @@ pub mod minimize;
 pub mod models;
 pub mod multi_register;
 pub mod priority_queue;
+pub mod record;
 pub mod recovery;
+pub mod sequential;
 pub mod session_guarantees;
 pub mod set_full;
 pub mod stack;
 pub mod stats;
+pub mod strongest_model;
 pub mod total_order;
 pub mod total_queue;
 pub mod transactions;
@@ -93,10 +99,12 @@ pub const CHECKERS: &[(&str, &str)] = &[
     (priority_queue::NAME, "priority queues hand out the least, or the greatest, first"),
     (recovery::NAME, "operations succeed again within a bound after healing"),
     (locks::REENTRANT_NAME, "the same for a mutex that its holder may acquire again"),
+    (sequential::NAME, "registers have one order that agrees with each process's"),
     (session_guarantees::NAME, "registers keep session guarantees, PRAM, causal consistency"),
     (set_full::NAME, "nothing acknowledged is lost from a growing set"),
     (stack::NAME, "stacks hand out first what was put in last"),
     (stats::NAME, "counts, rates, latencies, errors; judges nothing"),
+    (strongest_model::NAME, "the strongest consistency that registers show; judges nothing"),
     (total_order::NAME, "every node delivers the same messages in the same order"),
     (total_queue::NAME, "whatever is put into a queue comes out, and nothing else"),
     (unique_ids::NAME, "no identifier is handed out twice"),

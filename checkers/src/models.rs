@@ -31,9 +31,9 @@ mod typed;
 
 use crate::{
     bank, consensus, coordinated_attack, counter, fencing_lock, fifo_queue, kv, leader_election,
-    linearizable, list_append, locks, long_fork, multi_register, priority_queue,
-    session_guarantees, set_full, stack, total_order, total_queue, transactions, unique_ids,
-    unordered_queue,
+    linearizable, list_append, locks, long_fork, multi_register, priority_queue, sequential,
+    session_guarantees, set_full, stack, strongest_model, total_order, total_queue, transactions,
+    unique_ids, unordered_queue,
 };
 use schism_core::checker::Finding;
 use schism_core::history::Sink;
@@ -105,12 +105,14 @@ pub const MODELS: &[Model] = &[
     unordered_queue::MODEL,
     priority_queue::MODEL,
     stack::MODEL,
+    sequential::MODEL,
     session_guarantees::CAUSAL,
     session_guarantees::PRAM,
     session_guarantees::READ_YOUR_WRITES,
     session_guarantees::MONOTONIC_READS,
     session_guarantees::MONOTONIC_WRITES,
     session_guarantees::WRITES_FOLLOW_READS,
+    strongest_model::MODEL,
     set_full::SET,
     set_full::SET_FULL,
     counter::MODEL,

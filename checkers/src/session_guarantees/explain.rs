@@ -13,7 +13,7 @@ const TRIED: usize = 32;
 
 /// A circle in the graph with these edges, whose order could not be completed. The last node leads
 /// to the first.
-pub(super) fn circle(graph: &Graph, order: &[NodeId], edges: &[(NodeId, NodeId)]) -> Vec<NodeId> {
+pub(crate) fn circle(graph: &Graph, order: &[NodeId], edges: &[(NodeId, NodeId)]) -> Vec<NodeId> {
     let mut free = vec![false; graph.len()];
     for node in order {
         free[*node as usize] = true;

@@ -15,11 +15,11 @@ use super::Guarantees;
 use super::sessions::{PartId, Sessions, What, narrow};
 
 /// A node: a part, or from `parts` on a carrier.
-pub(super) type NodeId = u32;
+pub(crate) type NodeId = u32;
 
 /// Edges by where they lead to.
 #[derive(Debug)]
-pub(super) struct Graph {
+pub(crate) struct Graph {
     /// The first so many nodes are parts.
     pub(super) parts: u32,
     /// By node, where its predecessors begin.
@@ -144,7 +144,7 @@ impl Graph {
         Self::from_edges(parts, next_carrier, &edges)
     }
 
-    fn from_edges(parts: u32, nodes: u32, edges: &[(NodeId, NodeId)]) -> Self {
+    pub(crate) fn from_edges(parts: u32, nodes: u32, edges: &[(NodeId, NodeId)]) -> Self {
         let mut starts = vec![0_u32; nodes as usize + 1];
         for (_, to) in edges {
             starts[*to as usize + 1] += 1;
@@ -161,18 +161,18 @@ impl Graph {
         Self { parts, starts, before }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.starts.len() - 1
     }
 
-    pub(super) fn predecessors(&self, node: NodeId) -> &[NodeId] {
+    pub(crate) fn predecessors(&self, node: NodeId) -> &[NodeId] {
         let node = node as usize;
         &self.before[self.starts[node] as usize..self.starts[node + 1] as usize]
     }
 
     /// The nodes in an order that agrees with all edges, those of `more` included; what lies on a
     /// cycle, or behind one, is missing.
-    pub(super) fn order(&self, more: &[(NodeId, NodeId)]) -> Vec<NodeId> {
+    pub(crate) fn order(&self, more: &[(NodeId, NodeId)]) -> Vec<NodeId> {
         let mut after: Vec<Vec<NodeId>> = vec![Vec::new(); self.len()];
         let mut left = vec![0_u32; self.len()];
         let mut edge = |from: NodeId, to: NodeId| {
@@ -203,7 +203,7 @@ impl Graph {
     }
 
     /// A shortest path, both ends included; `more` are further edges.
-    pub(super) fn path(&self, from: NodeId, to: NodeId, more: &[(NodeId, NodeId)]) -> Vec<NodeId> {
+    pub(crate) fn path(&self, from: NodeId, to: NodeId, more: &[(NodeId, NodeId)]) -> Vec<NodeId> {
         let mut extra: rustc_hash::FxHashMap<NodeId, Vec<NodeId>> =
             rustc_hash::FxHashMap::default();
         for (older, newer) in more {

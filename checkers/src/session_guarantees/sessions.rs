@@ -190,7 +190,7 @@ impl<'h> Sessions<'h> {
             if let Some(found) = observed(op).map(Saw::value) {
                 let wrong = found.and_then(|value| writers.implausible(ops, op, value));
                 if let Some(anomaly) = wrong {
-                    add(tally, anomaly);
+                    super::add(tally, anomaly);
                 } else {
                     let name = |value| (op.call.key.as_ref(), value);
                     let source = found.and_then(|value| writers.by_value.get(&name(value)));
@@ -223,15 +223,6 @@ impl<'h> Sessions<'h> {
         let reads = self.parts.iter().filter(|part| !part.is_open());
         reads.filter(|part| part.is_write() || matches!(part.op.outcome, Outcome::Ok(_))).count()
     }
-}
-
-fn add(tally: &mut Tally, anomaly: Anomaly) {
-    let kind = match anomaly.kind.as_str() {
-        "future-read" => "future-read",
-        "aborted-read" => "aborted-read",
-        _ => "garbage-read",
-    };
-    tally.add(kind, || anomaly);
 }
 
 /// A history has fewer operations than this.

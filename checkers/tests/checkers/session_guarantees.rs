@@ -18,7 +18,7 @@ const CAUSAL: SessionGuarantees = SessionGuarantees { keeps: Guarantees::CAUSAL 
 
 /// What a process does, in the order of the list.
 #[derive(Clone, Copy, Debug)]
-enum Do {
+pub(crate) enum Do {
     W(i64, i64),
     R(i64, Option<i64>),
     Cas(i64, i64, i64),
@@ -27,7 +27,7 @@ enum Do {
 }
 use Do::{Cas, Crash, CrashCas, R, W};
 
-fn done(ops: impl IntoIterator<Item = (u64, Do)>) -> Vec<Did<Register>> {
+pub(crate) fn done(ops: impl IntoIterator<Item = (u64, Do)>) -> Vec<Did<Register>> {
     (0_u64..)
         .zip(ops)
         .map(|(at, (process, what))| one(at * 10..at * 10 + 5, process, what))
@@ -259,7 +259,7 @@ fn kept(
 
 /// Up to four writes and five reads by three processes, on two keys; mostly one after the other,
 /// and mostly such that reads see what was written before in this order, if perhaps not last.
-fn histories() -> impl Strategy<Value = History<Register>> {
+pub(crate) fn histories() -> impl Strategy<Value = History<Register>> {
     let drawn = (0..6_u64, 0..8_u8, prop::bool::weighted(0.15), 0..9_usize);
     let drawn = prop::collection::vec(drawn, 5..12);
     let lengths = prop::collection::vec(1..30_u64, 8);
