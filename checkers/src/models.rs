@@ -30,9 +30,9 @@ mod options;
 mod typed;
 
 use crate::{
-    bank, consensus, coordinated_attack, counter, fencing_lock, fifo_queue, kv, leader_election,
-    linearizable, list_append, locks, long_fork, multi_register, priority_queue, set_full, stack,
-    total_order, total_queue, transactions, unique_ids, unordered_queue,
+    add_remove_set, bank, consensus, coordinated_attack, counter, fencing_lock, fifo_queue, kv,
+    leader_election, linearizable, list_append, locks, long_fork, multi_register, priority_queue,
+    set_full, stack, total_order, total_queue, transactions, unique_ids, unordered_queue,
 };
 use schism_core::checker::Finding;
 use schism_core::history::Sink;
@@ -106,6 +106,7 @@ pub const MODELS: &[Model] = &[
     stack::MODEL,
     set_full::SET,
     set_full::SET_FULL,
+    add_remove_set::MODEL,
     counter::MODEL,
     list_append::MODEL,
     transactions::RW_REGISTER,
