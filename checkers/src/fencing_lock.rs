@@ -201,18 +201,18 @@ fn grants(object: &Object<'_, Lock>, ops: &[(usize, Holder<'_>)]) -> Result<Gran
         if !timed.completed() {
             continue;
         }
-        let times = held.entry(*holder).or_default();
+        let depth = held.entry(*holder).or_default();
         if timed.op.call.op == LockOp::Release {
-            if *times == 0 {
+            if *depth == 0 {
                 return Err(Broken { kind: "not-held", core: vec![*position] });
             }
-            *times -= 1;
-            if *times == 0 {
+            *depth -= 1;
+            if *depth == 0 {
                 let_go.insert(*holder, *position);
             }
             continue;
         }
-        *times += 1;
+        *depth += 1;
         let Some(token) = token(timed.reply()) else { continue };
         let gone = let_go.get(holder).copied();
         if let Some((before, other, then)) = given.insert(token, (*position, *holder, gone))

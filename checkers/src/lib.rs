@@ -30,6 +30,7 @@
 //! [`RunFacts`]: schism_core::record::RunFacts
 #![doc = include_str!("../README.md")]
 
+pub mod add_remove_set;
 pub mod availability;
 pub mod bank;
 pub mod consensus;
@@ -80,6 +81,7 @@ pub use judge::judge;
 
 /// Every checker: its name, and what it promises to find.
 pub const CHECKERS: &[(&str, &str)] = &[
+    (add_remove_set::NAME, "elements of a set are in or not, as if there were one copy"),
     (availability::NAME, "who answered during each fault; judges nothing"),
     (bank::NAME, "money moves between accounts, and is neither made nor lost"),
     (consensus::NAME, "Agreement, Validity, Integrity and Termination of decisions"),

@@ -30,10 +30,10 @@ mod options;
 mod typed;
 
 use crate::{
-    bank, consensus, coordinated_attack, counter, fencing_lock, fifo_queue, kv, leader_election,
-    linearizable, list_append, locks, long_fork, multi_register, priority_queue, sequential,
-    session_guarantees, set_full, stack, strongest_model, total_order, total_queue, transactions,
-    unique_ids, unordered_queue,
+    add_remove_set, bank, consensus, coordinated_attack, counter, fencing_lock, fifo_queue, kv,
+    leader_election, linearizable, list_append, locks, long_fork, multi_register, priority_queue,
+    sequential, session_guarantees, set_full, stack, strongest_model, total_order, total_queue,
+    transactions, unique_ids, unordered_queue,
 };
 use schism_core::checker::Finding;
 use schism_core::history::Sink;
@@ -115,6 +115,7 @@ pub const MODELS: &[Model] = &[
     strongest_model::MODEL,
     set_full::SET,
     set_full::SET_FULL,
+    add_remove_set::MODEL,
     counter::MODEL,
     list_append::MODEL,
     transactions::RW_REGISTER,

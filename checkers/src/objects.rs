@@ -67,6 +67,11 @@ pub(crate) trait Kind: Sync {
         by_key(history, |call| Self::key(call), |op| Self::matters(op))
     }
 
+    /// What an object is called in a sentence.
+    fn name(object: &Object<'_, Self::Api>) -> String {
+        object.name(Self::WORDS)
+    }
+
     /// Decides one object.
     fn decide<'h>(&self, object: &Object<'h, Self::Api>, limits: &Limits)
     -> Decided<'h, Self::Api>;
@@ -180,10 +185,10 @@ pub(crate) fn check<K: Kind>(
         match decided.ruling {
             Ruling::Linearizable => certified += 1,
             Ruling::Violated(violation) => {
-                invalid.push(object.name(K::WORDS));
-                tally.add(violation.kind, || violation.describe(&object.name(K::WORDS), run));
+                invalid.push(K::name(object));
+                tally.add(violation.kind, || violation.describe(&K::name(object), run));
             }
-            Ruling::Open(why) => open.push(format!("{}: {why}", object.name(K::WORDS))),
+            Ruling::Open(why) => open.push(format!("{}: {why}", K::name(object))),
         }
     }
     let completed = objects.iter().flat_map(|object| &object.ops).filter(|op| op.completed());

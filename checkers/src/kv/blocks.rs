@@ -168,7 +168,7 @@ fn between<'h>(object: &Object<'h, Kv>, [one, other]: [Ends; 2]) -> Violation<'h
     positions.dedup();
     let ops: Vec<&'h Op<Kv>> =
         positions.into_iter().map(|position| object.ops[position].op).collect();
-    let late = ops.iter().copied().filter(|op| op.call.op == KvOp::Get).next_back();
+    let late = ops.iter().copied().rfind(|op| op.call.op == KvOp::Get);
     let (kind, summary) = match late {
         Some(get) => (
             "stale-read",

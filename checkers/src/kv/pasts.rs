@@ -150,7 +150,7 @@ impl Pasts {
                 if seen.is_some() {
                     break;
                 }
-                if pasts.states.len() % POLLED == 0
+                if pasts.states.len().is_multiple_of(POLLED)
                     && let Some(limit) = limits.exceeded()
                 {
                     return Known::Stopped(limit.to_owned());

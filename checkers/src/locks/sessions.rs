@@ -55,8 +55,8 @@ impl Sessions {
             let (position, timed) = (*position, &object.ops[*position]);
             let open = open.entry(*holder).or_default();
             match (timed.op.call.op, open.depth) {
-                // Nobody releases it, so it is taken not to have happened.
-                (LockOp::Acquire, _) if !timed.completed() => {}
+                // Nobody releases it, or there is nothing to release: taken not to have happened.
+                (LockOp::Acquire, _) | (LockOp::Release, 0) if !timed.completed() => {}
                 (LockOp::Acquire, 0) => {
                     open.depth = 1;
                     open.session = sessions.len();
@@ -74,7 +74,6 @@ impl Sessions {
                     let core = vec![sessions[open.session].ops[0], position];
                     return Err(Broken { kind: "double-acquire", core, before: None });
                 }
-                (LockOp::Release, 0) if !timed.completed() => {}
                 (LockOp::Release, 0) => {
                     let before = open.released;
                     return Err(Broken { kind: "not-held", core: vec![position], before });
@@ -120,20 +119,19 @@ impl Broken {
         let shown = self.before.iter().chain(&self.core);
         let ops = shown.map(|position| object.ops[*position].op);
         let acquired: Vec<_> = ops.clone().filter(|op| op.call.op == LockOp::Acquire).collect();
-        let summary = match (self.kind, acquired.as_slice()) {
-            ("double-acquire", [first, second]) => format!(
+        let summary = if let [first, second] = acquired.as_slice() {
+            format!(
                 "{} acquired it at {} and {} at {}, and neither had released it before the other \
                  held it",
                 holder(first),
                 ended(first),
                 holder(second),
                 ended(second),
-            ),
-            _ => {
-                let release = ops.clone().last();
-                let (by, at) = release.map(|op| (holder(op), ended(op))).unwrap_or_default();
-                format!("{by} released it at {at} without holding it")
-            }
+            )
+        } else {
+            let release = self.core.last().map(|position| object.ops[*position].op);
+            let (by, at) = release.map(|op| (holder(op), ended(op))).unwrap_or_default();
+            format!("{by} released it at {at} without holding it")
         };
         let core = ops.map(|op| (op, did(op))).collect();
         Violation { kind: self.kind, summary, core, because: None }

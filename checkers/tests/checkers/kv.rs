@@ -182,7 +182,7 @@ fn executed(spans: &[Range<u64>], drawn: &[Drawn], texts: u8) -> History<Kv> {
                 let mut found = state.clone();
                 match drawn.spoiled {
                     0 => found.clone_from(&before),
-                    1 => found.push_str(&format!("{}.", drawn.text)),
+                    1 => found = format!("{found}{}.", drawn.text),
                     2 => found = found.chars().rev().collect(),
                     3 => found.truncate(found.len() / 2),
                     _ => {}

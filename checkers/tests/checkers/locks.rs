@@ -221,7 +221,7 @@ impl State {
 #[derive(Clone, Copy, Debug)]
 struct Drawn {
     process: u64,
-    acquires: bool,
+    f: u8,
     pause: u64,
     length: u64,
     crashed: bool,
@@ -233,12 +233,12 @@ struct Drawn {
 
 fn drawn() -> impl Strategy<Value = Drawn> {
     (
-        (0..3_u64, any::<bool>(), 0..8_u64, 1..12_u64),
+        (0..3_u64, 0..2_u8, 0..8_u64, 1..12_u64),
         (prop::bool::weighted(0.15), prop::bool::weighted(0.2), any::<bool>(), 0.0..1.0, 0..20_u8),
     )
-        .prop_map(|((process, acquires, pause, length), rest)| {
+        .prop_map(|((process, f, pause, length), rest)| {
             let (crashed, goes_on, effective, moment, spoiled) = rest;
-            Drawn { process, acquires, pause, length, crashed, goes_on, effective, moment, spoiled }
+            Drawn { process, f, pause, length, crashed, goes_on, effective, moment, spoiled }
         })
 }
 
@@ -263,7 +263,7 @@ fn executed(rule: Rule, drawn: &[Drawn]) -> History<Lock> {
         let happens = !drawn.crashed || drawn.effective;
         // Mostly what makes sense.
         let acquires =
-            if drawn.spoiled < 4 { drawn.acquires } else { !state.held.contains_key(&process) };
+            if drawn.spoiled < 4 { drawn.f == 0 } else { !state.held.contains_key(&process) };
         let (call, reply, works) = if acquires {
             let may = state.may_acquire(rule, process) || drawn.spoiled == 1;
             let works = may && happens;

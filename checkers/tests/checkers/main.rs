@@ -15,6 +15,7 @@ mod locks;
 mod long_fork;
 mod measures;
 mod multi_registers;
+mod mutable_sets;
 mod sequential;
 mod session_guarantees;
 mod sets;
