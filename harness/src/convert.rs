@@ -106,21 +106,21 @@ fn open(path: &Path) -> anyhow::Result<Box<dyn Read>> {
 /// Nothing is left of a conversion that fails, and what was there before stays.
 fn into_file(
     path: &Path,
-    fill: impl FnOnce(File) -> Result<Summary, Failure>,
+    write: impl FnOnce(File) -> Result<Summary, Failure>,
 ) -> Result<Summary, Failure> {
     let mut part = path.as_os_str().to_owned();
     part.push(".part");
     let part = Path::new(&part);
     let file = File::create(part).with_context(|| format!("cannot create {}", part.display()))?;
-    let filled = fill(file).and_then(|summary| {
+    let written = write(file).and_then(|summary| {
         std::fs::rename(part, path).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(summary)
     });
-    if filled.is_err() {
+    if written.is_err() {
         // The failure itself is what there is to say.
         let _also_fails = std::fs::remove_file(part);
     }
-    filled
+    written
 }
 
 fn convert(

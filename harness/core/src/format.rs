@@ -157,15 +157,8 @@ impl fmt::Display for ReadError {
     }
 }
 
-impl std::error::Error for ReadError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Malformed(error) => Some(error),
-            Self::Io(error) => Some(error),
-            Self::Stopped { .. } => None,
-        }
-    }
-}
+// What it comes from is in its text, and is not told a second time as a source.
+impl std::error::Error for ReadError {}
 
 /// Reads a history and hands its events to the sink, in order. `O(bytes)`; holds one event.
 ///

@@ -17,6 +17,9 @@ use std::io::{ErrorKind, Read};
 /// How much is read at once.
 const CHUNK: usize = 256 << 10;
 
+/// How much is read at first: all of most histories that are small.
+const FIRST: usize = 8 << 10;
+
 /// The longest event: its offsets have to fit 32 bits.
 const MAX_EVENT: usize = u32::MAX as usize - 1;
 
@@ -204,11 +207,17 @@ impl Buffer {
 
     /// Reads until there is at least twice as much as before, or the file ends.
     fn fill(&mut self, reader: &mut impl Read) -> Result<(), ReadError> {
+        let full = self.end == self.memory.len();
         self.memory.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
         let wanted = 2 * self.end;
-        self.memory.resize(self.memory.len().max(wanted.next_multiple_of(CHUNK)).max(CHUNK), 0);
+        let size = match self.memory.len() {
+            0 => FIRST,
+            size if full => size.max(CHUNK).max(wanted),
+            size => size.max(wanted),
+        };
+        self.memory.resize(size, 0);
         while !self.ended {
             match reader.read(&mut self.memory[self.end..]) {
                 Ok(0) => self.ended = true,

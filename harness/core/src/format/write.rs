@@ -108,8 +108,7 @@ impl<W: Write> Writer<W> {
     /// Writes in this format, if it is one of those that are written.
     pub fn new(format: Format, out: W) -> Result<Self, NotWritten> {
         let syntax = Syntax::try_from(format)?;
-        let buffer = Vec::with_capacity(2 * CHUNK);
-        Ok(Self { out, syntax, buffer, any: false, failed: None })
+        Ok(Self { out, syntax, buffer: Vec::new(), any: false, failed: None })
     }
 
     /// Writes what is still to be written, or says why an event could not be.
