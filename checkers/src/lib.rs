@@ -32,17 +32,20 @@
 
 pub mod availability;
 pub mod bank;
+pub mod causal_reverse;
 pub mod consensus;
 pub mod convergence;
 pub mod coordinated_attack;
 pub mod counter;
 pub mod coverage;
+pub mod durability;
 pub mod generate;
 pub mod leader_election;
 pub mod linearizable;
 pub mod list_append;
 pub mod long_fork;
 pub mod models;
+pub mod monotonic;
 pub mod record;
 pub mod recovery;
 pub mod sequential;
@@ -71,15 +74,18 @@ pub use judge::judge;
 pub const CHECKERS: &[(&str, &str)] = &[
     (availability::NAME, "who answered during each fault; judges nothing"),
     (bank::NAME, "money moves between accounts, and is neither made nor lost"),
+    (causal_reverse::NAME, "who sees an element sees what was there before it"),
     (consensus::NAME, "Agreement, Validity, Integrity and Termination of decisions"),
     (convergence::NAME, "after healing, all replicas of a register hold one value"),
     (coordinated_attack::NAME, "no general attacks alone"),
     (counter::NAME, "reads of a counter show what had been added by then"),
     (coverage::NAME, "the run did enough, and its faults took effect: else unknown"),
+    (durability::NAME, "at rest, no acknowledged write of a register is undone"),
     (leader_election::NAME, "at most one leader a term, or at one time"),
     (linearizable::NAME, "registers behave as if there were one copy"),
     (list_append::NAME, "transactions over lists are strict-serializable"),
     (long_fork::NAME, "no two reads see two writes in opposite orders"),
+    (monotonic::NAME, "values that only grow are never seen to shrink"),
     (recovery::NAME, "operations succeed again within a bound after healing"),
     (sequential::NAME, "registers have one order that agrees with each process's"),
     (session_guarantees::NAME, "registers keep session guarantees, PRAM, causal consistency"),

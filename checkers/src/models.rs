@@ -30,9 +30,9 @@ mod options;
 mod typed;
 
 use crate::{
-    bank, consensus, coordinated_attack, counter, leader_election, linearizable, list_append,
-    long_fork, sequential, session_guarantees, set_full, strongest_model, total_order, total_queue,
-    unique_ids,
+    bank, causal_reverse, consensus, coordinated_attack, counter, durability, leader_election,
+    linearizable, list_append, long_fork, monotonic, sequential, session_guarantees, set_full,
+    strongest_model, total_order, total_queue, unique_ids,
 };
 use schism_core::checker::Finding;
 use schism_core::history::Sink;
@@ -103,12 +103,15 @@ pub const MODELS: &[Model] = &[
     session_guarantees::MONOTONIC_WRITES,
     session_guarantees::WRITES_FOLLOW_READS,
     strongest_model::MODEL,
+    monotonic::MODEL,
+    durability::MODEL,
     set_full::SET,
     set_full::SET_FULL,
     counter::MODEL,
     list_append::MODEL,
     bank::MODEL,
     long_fork::MODEL,
+    causal_reverse::MODEL,
     total_queue::MODEL,
     unique_ids::MODEL,
     leader_election::MODEL,
