@@ -33,11 +33,13 @@
 pub mod add_remove_set;
 pub mod availability;
 pub mod bank;
+pub mod causal_reverse;
 pub mod consensus;
 pub mod convergence;
 pub mod coordinated_attack;
 pub mod counter;
 pub mod coverage;
+pub mod durability;
 pub mod fencing_lock;
 pub mod fifo_queue;
 pub mod generate;
@@ -49,6 +51,7 @@ pub mod locks;
 pub mod long_fork;
 pub mod minimize;
 pub mod models;
+pub mod monotonic;
 pub mod multi_register;
 pub mod priority_queue;
 pub mod record;
@@ -84,6 +87,7 @@ pub const CHECKERS: &[(&str, &str)] = &[
     (add_remove_set::NAME, "elements of a set are in or not, as if there were one copy"),
     (availability::NAME, "who answered during each fault; judges nothing"),
     (bank::NAME, "money moves between accounts, and is neither made nor lost"),
+    (causal_reverse::NAME, "who sees an element sees what was there before it"),
     (consensus::NAME, "Agreement, Validity, Integrity and Termination of decisions"),
     (convergence::NAME, "after healing, all replicas of a register hold one value"),
     (coordinated_attack::NAME, "no general attacks alone"),
@@ -92,6 +96,7 @@ pub const CHECKERS: &[(&str, &str)] = &[
     (fencing_lock::NAME, "fencing tokens are unique and grow with each grant"),
     (fifo_queue::NAME, "queues hand out what was put in, once and in order"),
     (kv::NAME, "strings by key grow and change as if there were one copy"),
+    (durability::NAME, "at rest, no acknowledged write of a register is undone"),
     (leader_election::NAME, "at most one leader a term, or at one time"),
     (linearizable::NAME, "registers behave as if there were one copy"),
     (list_append::NAME, "transactions over lists are strict-serializable"),
@@ -99,6 +104,7 @@ pub const CHECKERS: &[(&str, &str)] = &[
     (multi_register::NAME, "transactions over registers take effect at one moment each"),
     (locks::NAME, "a mutex has one holder at a time, and only the holder releases it"),
     (priority_queue::NAME, "priority queues hand out the least, or the greatest, first"),
+    (monotonic::NAME, "values that only grow are never seen to shrink"),
     (recovery::NAME, "operations succeed again within a bound after healing"),
     (locks::REENTRANT_NAME, "the same for a mutex that its holder may acquire again"),
     (sequential::NAME, "registers have one order that agrees with each process's"),

@@ -30,10 +30,10 @@ mod options;
 mod typed;
 
 use crate::{
-    add_remove_set, bank, consensus, coordinated_attack, counter, fencing_lock, fifo_queue, kv,
-    leader_election, linearizable, list_append, locks, long_fork, multi_register, priority_queue,
-    sequential, session_guarantees, set_full, stack, strongest_model, total_order, total_queue,
-    transactions, unique_ids, unordered_queue,
+    add_remove_set, bank, causal_reverse, consensus, coordinated_attack, counter, durability,
+    fencing_lock, fifo_queue, kv, leader_election, linearizable, list_append, locks, long_fork,
+    monotonic, multi_register, priority_queue, sequential, session_guarantees, set_full, stack,
+    strongest_model, total_order, total_queue, transactions, unique_ids, unordered_queue,
 };
 use schism_core::checker::Finding;
 use schism_core::history::Sink;
@@ -113,6 +113,8 @@ pub const MODELS: &[Model] = &[
     session_guarantees::MONOTONIC_WRITES,
     session_guarantees::WRITES_FOLLOW_READS,
     strongest_model::MODEL,
+    monotonic::MODEL,
+    durability::MODEL,
     set_full::SET,
     set_full::SET_FULL,
     add_remove_set::MODEL,
@@ -121,6 +123,7 @@ pub const MODELS: &[Model] = &[
     transactions::RW_REGISTER,
     bank::MODEL,
     long_fork::MODEL,
+    causal_reverse::MODEL,
     total_queue::MODEL,
     unique_ids::MODEL,
     leader_election::MODEL,

@@ -1,6 +1,7 @@
 //! Every checker against histories built by hand, golden files and brute-force oracles.
 
 mod agreement;
+mod at_rest;
 mod availability;
 mod bank;
 mod build;
