@@ -163,8 +163,31 @@ fn kind_name(kind: Kind) -> &'static str {
     }
 }
 
-/// Appends a number in decimal.
-fn number(out: &mut Vec<u8>, number: impl fmt::Display) {
+/// Appends a whole number from 0.
+fn natural(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b"0123456789"[(number % 10) as usize];
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
+}
+
+/// Appends a whole number.
+fn whole(out: &mut Vec<u8>, number: i64) {
+    if number < 0 {
+        out.push(b'-');
+    }
+    natural(out, number.unsigned_abs());
+}
+
+/// Appends what has a form in words.
+fn shown(out: &mut Vec<u8>, what: impl fmt::Display) {
     // Writing to memory can't fail.
-    let _never = write!(out, "{number}");
+    let _never = write!(out, "{what}");
 }

@@ -1,6 +1,6 @@
 //! Events as EDN.
 
-use super::{kind_name, number};
+use super::{kind_name, natural, shown, whole};
 use crate::event::RawEvent;
 use crate::form::{Form, Items, Shape, View};
 use crate::op::Process;
@@ -10,19 +10,19 @@ pub(super) fn event(out: &mut Vec<u8>, raw: &RawEvent<'_>) {
     out.push(b'{');
     if let Some(index) = raw.index {
         out.extend_from_slice(b":index ");
-        number(out, index);
+        natural(out, index);
         out.extend_from_slice(b", ");
     }
     if let Some(time) = raw.time {
         out.extend_from_slice(b":time ");
-        number(out, time.0);
+        natural(out, time.0);
         out.extend_from_slice(b", ");
     }
     out.extend_from_slice(b":type :");
     out.extend_from_slice(kind_name(raw.kind).as_bytes());
     out.extend_from_slice(b", :process ");
     match raw.process {
-        Process::Client(process) => number(out, process),
+        Process::Client(process) => natural(out, process),
         Process::Nemesis => out.extend_from_slice(b":nemesis"),
     }
     out.extend_from_slice(b", :f ");
@@ -87,12 +87,12 @@ fn value<'t>(out: &mut Vec<u8>, form: Form<'t>, name: bool) -> Option<Level<'t>>
     match form.view() {
         View::Nil => out.extend_from_slice(b"nil"),
         View::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
-        View::Int(int) => number(out, int),
+        View::Int(int) => whole(out, int),
         View::Float(float) if float.is_nan() => out.extend_from_slice(b"##NaN"),
         View::Float(float) if float.is_infinite() => {
             out.extend_from_slice(if float > 0.0 { b"##Inf" } else { b"##-Inf" });
         }
-        View::Float(float) => number(out, format_args!("{float:?}")),
+        View::Float(float) => shown(out, format_args!("{float:?}")),
         View::Text(content) if !name => text(out, content),
         View::Text(content) | View::Word(content) => word(out, content),
         View::Collection(shape, mut members) => {

@@ -1,6 +1,6 @@
 //! Events as JSON.
 
-use super::{kind_name, number};
+use super::{kind_name, natural, shown, whole};
 use crate::event::RawEvent;
 use crate::form::{Form, Items, Shape, View};
 use crate::op::Process;
@@ -19,19 +19,19 @@ pub(super) fn event(out: &mut Vec<u8>, raw: &RawEvent<'_>, keys: Keys) {
     out.push(b'{');
     if let Some(index) = raw.index {
         out.extend_from_slice(b"\"index\":");
-        number(out, index);
+        natural(out, index);
         out.push(b',');
     }
     if let Some(time) = raw.time {
         out.extend_from_slice(b"\"time\":");
-        number(out, time.0);
+        natural(out, time.0);
         out.push(b',');
     }
     out.extend_from_slice(b"\"type\":\"");
     out.extend_from_slice(kind_name(raw.kind).as_bytes());
     out.extend_from_slice(b"\",\"process\":");
     match raw.process {
-        Process::Client(process) => number(out, process),
+        Process::Client(process) => natural(out, process),
         Process::Nemesis => out.extend_from_slice(b"\"nemesis\""),
     }
     out.extend_from_slice(b",\"f\":");
@@ -126,8 +126,8 @@ fn value<'t>(out: &mut Vec<u8>, form: Form<'t>) -> Option<Level<'t>> {
     match form.view() {
         View::Nil => out.extend_from_slice(b"null"),
         View::Bool(value) => out.extend_from_slice(if value { b"true" } else { b"false" }),
-        View::Int(int) => number(out, int),
-        View::Float(float) if float.is_finite() => number(out, format_args!("{float:?}")),
+        View::Int(int) => whole(out, int),
+        View::Float(float) if float.is_finite() => shown(out, format_args!("{float:?}")),
         // JSON has no such number; null would be another value.
         View::Float(_) => text(out, &form.to_string()),
         View::Text(content) | View::Word(content) => text(out, content),
@@ -157,7 +157,7 @@ fn text(out: &mut Vec<u8>, text: &str) {
             b'\n' => out.extend_from_slice(b"\\n"),
             b'\r' => out.extend_from_slice(b"\\r"),
             b'\t' => out.extend_from_slice(b"\\t"),
-            0..=0x1f => number(out, format_args!("\\u{byte:04x}")),
+            0..=0x1f => shown(out, format_args!("\\u{byte:04x}")),
             _ => out.push(byte),
         }
     }
