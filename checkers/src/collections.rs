@@ -36,8 +36,8 @@
 //!
 //! *Elements that were inserted twice* make the problem NP-complete; the general engine decides.
 //!
-//! *Certificates.* An order is replayed by a machine of its own ([`machine`]), a violation is shrunk
-//! to a few operations that the general engine has to find impossible too.
+//! *Certificates.* An order is replayed by a machine of its own ([`machine`]), a violation is
+//! shrunk to a few operations that the general engine has to find impossible too.
 //!
 //! Kinds: `unexpected` (removed, but nobody had inserted it), `duplicated` (removed more often than
 //! inserted), `false-empty` (nothing was found while something was in all the time), `out-of-order`

@@ -62,11 +62,11 @@ pub const MODEL: Model = Model {
     name: NAME,
     about: "stacks (push, pop), linearizable, each key on its own",
     page: "\
-Operations: {f: push, value: 3}, {f: pop, value: nil, then what was taken out}; with a `key`, or with
-[key argument] as value, each key is a stack of its own. A pop that is answered with nil found the stack
-empty; one that is a `fail` did not happen and says nothing.
-Decided in O(n log n) where no element is pushed twice, and nearly always also with operations of unknown
-fate; else by search within a budget.
+Operations: {f: push, value: 3}, {f: pop, value: nil, then what was taken out}; with a `key`, or
+with [key argument] as value, each key is a stack of its own. A pop that is answered with nil
+found the stack empty; one that is a `fail` did not happen and says nothing.
+Decided in O(n log n) where no element is pushed twice, and nearly always also with operations of
+unknown fate; else by search within a budget.
 Finds: unexpected, duplicated, out-of-order, false-empty.",
     make: |options| {
         options.only(NAME, &[])?;
