@@ -116,6 +116,9 @@ pub(crate) fn decide<'h, D: Discipline>(
         Shape::Wrong(violation) => return Decided::new(by, Ruling::Violated(violation)),
         Shape::Repeated => return by_engine::<D>(&object.ops, limits),
     };
+    if let Some(limit) = limits.exceeded() {
+        return Decided::new(by, Ruling::Open(format!("not decided within {limit}")));
+    }
     let dealt = deal::<D>(&parts);
     if let Some(order) = dealt.as_ref().and_then(|dealt| D::arrange(dealt).ok()) {
         let ruling = if machine::replays::<D::Machine, _>(&object.ops, &order) {
@@ -124,6 +127,9 @@ pub(crate) fn decide<'h, D: Discipline>(
             Ruling::Open(PLEASE_REPORT.to_owned())
         };
         return Decided::new(by, ruling);
+    }
+    if let Some(limit) = limits.exceeded() {
+        return Decided::new(by, Ruling::Open(format!("not decided within {limit}")));
     }
     let generous = parts.with_removals_for_all();
     let ruling = match D::arrange(&generous) {
