@@ -47,9 +47,9 @@ pub const MODEL: Model = Model {
     name: NAME,
     about: "sets (add, remove, contains), linearizable, each element on its own",
     page: "\
-Operations: {f: add, value: 3}, {f: remove, value: 3}, {f: contains, value: 3, then true or false}; with a
-`key`, or with [key element] as value, each key is a set of its own. An add or remove may be answered with
-true (it changed the set) or false (it did not).
+Operations: {f: add, value: 3}, {f: remove, value: 3}, {f: contains, value: 3, then true or
+false}; with a `key`, or with [key element] as value, each key is a set of its own. An add or
+remove may be answered with true (it changed the set) or false (it did not).
 Decided by search within a budget, element by element.
 Finds: garbage-read, not-linearizable.",
     make: |options| {

@@ -36,8 +36,8 @@
 //!
 //! *Elements that were inserted twice* make the problem NP-complete; the general engine decides.
 //!
-//! *Certificates.* An order is replayed by a machine of its own ([`machine`]), a violation is shrunk
-//! to a few operations that the general engine has to find impossible too.
+//! *Certificates.* An order is replayed by a machine of its own ([`machine`]), a violation is
+//! shrunk to a few operations that the general engine has to find impossible too.
 //!
 //! Kinds: `unexpected` (removed, but nobody had inserted it), `duplicated` (removed more often than
 //! inserted), `false-empty` (nothing was found while something was in all the time), `out-of-order`
@@ -116,6 +116,9 @@ pub(crate) fn decide<'h, D: Discipline>(
         Shape::Wrong(violation) => return Decided::new(by, Ruling::Violated(violation)),
         Shape::Repeated => return by_engine::<D>(&object.ops, limits),
     };
+    if let Some(limit) = limits.exceeded() {
+        return Decided::new(by, Ruling::Open(format!("not decided within {limit}")));
+    }
     let dealt = deal::<D>(&parts);
     if let Some(order) = dealt.as_ref().and_then(|dealt| D::arrange(dealt).ok()) {
         let ruling = if machine::replays::<D::Machine, _>(&object.ops, &order) {
@@ -124,6 +127,9 @@ pub(crate) fn decide<'h, D: Discipline>(
             Ruling::Open(PLEASE_REPORT.to_owned())
         };
         return Decided::new(by, ruling);
+    }
+    if let Some(limit) = limits.exceeded() {
+        return Decided::new(by, Ruling::Open(format!("not decided within {limit}")));
     }
     let generous = parts.with_removals_for_all();
     let ruling = match D::arrange(&generous) {

@@ -7,18 +7,20 @@
 //!   holds may be given its token once more (reentrant locks do so);
 //! - nobody releases what it does not hold, lapsed or not.
 //!
-//! Whoever wants mutual exclusion too judges by `mutex` or `reentrant-mutex`, which pass over tokens.
+//! Whoever wants mutual exclusion too judges by `mutex` or `reentrant-mutex`, which pass over
+//! tokens.
 //!
-//! *Rule.* Let the grants stand in the order of their tokens, those of one token (which has to be of
-//! one holder that held on in between) in the order of their invocations. That is the only order
+//! *Rule.* Let the grants stand in the order of their tokens, those of one token (which has to be
+//! of one holder that held on in between) in the order of their invocations. That is the only order
 //! there can be. Let each take effect as soon as it and all before it have begun. If one has ended
 //! by then, it ended before one with a smaller token began: `token-not-monotonic`. Else that is an
 //! order; all other operations take effect when they begin, and what one holder does stays in its
 //! order.
 //!
-//! *Unknown fates.* An acquisition without a known token says nothing of tokens; if it is of unknown
-//! fate it is the last of its holder, and may be left out, as may such a release. Where a holder has
-//! several operations at once, or goes on after one of unknown fate, the general engine decides.
+//! *Unknown fates.* An acquisition without a known token says nothing of tokens; if it is of
+//! unknown fate it is the last of its holder, and may be left out, as may such a release. Where a
+//! holder has several operations at once, or goes on after one of unknown fate, the general engine
+//! decides.
 //!
 //! Kinds: `duplicate-token`, `token-not-monotonic`, `not-held`. `O(n log n)`. Unknown if no
 //! acquisition was answered with a token.
@@ -60,11 +62,13 @@ pub const MODEL: Model = Model {
     name: NAME,
     about: "locks with fencing tokens: tokens are unique and grow",
     page: "\
-Operations: {f: acquire, value: nil, then the token, or {fence: token}}, {f: release, value: nil}; with a
-`key` each key is a lock of its own. The holder is the process, or {client: name} in the value.
-Tokens have to be unique and to grow with the order of grants; a holder that acquires again what it still
-holds may be given its token again. Leases may lapse, so that two hold the lock at once: whoever wants
-mutual exclusion too judges by `mutex` or `reentrant-mutex` as well, which take the same histories.
+Operations: {f: acquire, value: nil, then the token, or {fence: token}}, {f: release, value: nil};
+with a `key` each key is a lock of its own. The holder is the process, or {client: name} in the
+value.
+Tokens have to be unique and to grow with the order of grants; a holder that acquires again what
+it still holds may be given its token again. Leases may lapse, so that two hold the lock at once:
+whoever wants mutual exclusion too judges by `mutex` or `reentrant-mutex` as well, which take the
+same histories.
 Decided in O(n log n).
 Finds: duplicate-token, token-not-monotonic, not-held.",
     make: |options| {

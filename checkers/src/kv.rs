@@ -5,32 +5,33 @@
 //! in the same way (see `linearizable::unique`, after Gibbons and Korach 1997):
 //!
 //! *Histories of strings.* What a get returned was last changed by a put of just that string, or by
-//! an append of a string that it ends with, after which comes what was there before. If at each step
-//! back there is exactly one operation that can have done it, the string's past is certain. (None
-//! at all is a violation.) A string with a certain past can have been there only once, as its last
-//! operation took effect once.
+//! an append of a string that it ends with, after which comes what was there before. If at each
+//! step back there is exactly one operation that can have done it, the string's past is certain.
+//! (None at all is a violation.) A string with a certain past can have been there only once, as its
+//! last operation took effect once.
 //!
-//! *Blocks.* So each put, or the empty string at the beginning, has a chain of appends that somebody
-//! saw, with the gets of each string between; nothing that changes the key can stand in between. Two
-//! appends to the same string, or one operation in two pasts, is a violation. An operation that
-//! nobody saw is a block of its own: it can stand between any two blocks, as the next block begins
-//! with a put. One of unknown fate that nobody saw is left out.
+//! *Blocks.* So each put, or the empty string at the beginning, has a chain of appends that
+//! somebody saw, with the gets of each string between; nothing that changes the key can stand in
+//! between. Two appends to the same string, or one operation in two pasts, is a violation. An
+//! operation that nobody saw is a block of its own: it can stand between any two blocks, as the
+//! next block begins with a put. One of unknown fate that nobody saw is left out.
 //!
-//! *Order of blocks.* With f the earliest end and s the latest start in a block, A has to come before
-//! B exactly if f(A) < s(B); sorting finds out whether that can be.
+//! *Order of blocks.* With f the earliest end and s the latest start in a block, A has to come
+//! before B exactly if f(A) < s(B); sorting finds out whether that can be.
 //!
 //! *Equal appends.* If one string was appended several times, pasts are as certain as ever, but not
 //! which append made which string. Every way is tried that gets don't exclude, up to some thousand.
 //!
-//! Where a past isn't certain (a string that was put twice, or ends with another) the general engine
-//! decides, within its budget.
+//! Where a past isn't certain (a string that was put twice, or ends with another) the general
+//! engine decides, within its budget; it is told which strings can still become one that was got,
+//! and takes all others for one.
 //!
 //! Kinds: `garbage-read`, `aborted-read` (the write had failed), `future-read`, `duplicated` (an
 //! append that took effect twice), `incompatible-order` (two pasts that contradict each other),
 //! `stale-read`, `out-of-order` (appends against real time), `not-linearizable`.
 //!
-//! `O(n log n)` operations on strings, for as many lengths of appended strings as there are. An order
-//! is verified by `linearizable::verify`.
+//! `O(n log n)` operations on strings, for as many lengths of appended strings as there are. An
+//! order is verified by `linearizable::verify`.
 //!
 //! ```
 //! use schism_checkers::kv::KeyValue;
@@ -48,6 +49,7 @@
 //! ```
 
 mod blocks;
+mod future;
 mod makers;
 mod pasts;
 
@@ -73,11 +75,12 @@ pub const MODEL: Model = Model {
     name: NAME,
     about: "strings by key (get, put, append), linearizable, each key on its own",
     page: "\
-Operations: {f: get, key: k, value: nil, then the string}, {f: put, key: k, value: \"x\"},
-{f: append, key: k, value: \"x\"}. A key that was never put holds the empty string.
-Decided in O(n log n) where it is certain from each string that was got which operations made it, as when
-all strings are distinct and end in a mark; else by search within a budget.
-Finds: garbage-read, aborted-read, future-read, stale-read, duplicated, incompatible-order, out-of-order.",
+Operations: {f: get, key: k, value: nil, then the string}, {f: put, key: k, value: \"x\"}, {f:
+append, key: k, value: \"x\"}. A key that was never put holds the empty string.
+Decided in O(n log n) where it is certain from each string that was got which operations made it,
+as when all strings are distinct and end in a mark; else by search within a budget.
+Finds: garbage-read, aborted-read, future-read, stale-read, duplicated, incompatible-order,
+out-of-order.",
     make: |options| {
         options.only(NAME, &[])?;
         Ok(typed(KeyValue))
@@ -119,7 +122,7 @@ impl Kind for KeyValue {
                 return Decided::new(by, Ruling::Violated(violation));
             }
             pasts::Known::Ambiguous => {
-                return objects::by_search::<Text>(&object.ops, limits, did);
+                return future::by_search(object, limits);
             }
             pasts::Known::Stopped(limit) => {
                 return Decided::new(by, Ruling::Open(format!("not decided within {limit}")));
@@ -127,7 +130,7 @@ impl Kind for KeyValue {
         };
         match makers::Makers::of(object, &pasts) {
             Some(makers) => Decided::new(by, try_each(object, &pasts, makers, limits)),
-            None => objects::by_search::<Text>(&object.ops, limits, did),
+            None => future::by_search(object, limits),
         }
     }
 }

@@ -14,10 +14,10 @@
 //! the sessions in the order of f. Then an operation of an earlier session began before s, thus
 //! before the f, and the end, of every later one.
 //!
-//! *Unknown fates.* A process whose operation has an unknown fate does no more, so that operation is
-//! its last. An acquisition of unknown fate can be left out: if it took effect, nobody released it.
-//! A release of unknown fate may be taken to have happened, at its place or at the very end: that
-//! can only help the others. A session without a release never ends, s = ∞.
+//! *Unknown fates.* A process whose operation has an unknown fate does no more, so that operation
+//! is its last. An acquisition of unknown fate can be left out: if it took effect, nobody released
+//! it. A release of unknown fate may be taken to have happened, at its place or at the very end:
+//! that can only help the others. A session without a release never ends, s = ∞.
 //!
 //! Where a holder has several operations at once, or goes on after one of unknown fate (other
 //! histories than ours may), the general engine decides.
@@ -26,8 +26,8 @@
 //! `O(n log n)`; the order is verified by `linearizable::verify`, a violation by the general engine
 //! on its core.
 //!
-//! The rule for sessions is that of Gibbons and Korach, "Testing shared memories" (1997), for blocks
-//! that all take up time.
+//! The rule for sessions is that of Gibbons and Korach, "Testing shared memories" (1997), for
+//! blocks that all take up time.
 //!
 //! ```
 //! use schism_checkers::locks::Mutex;
@@ -70,10 +70,11 @@ pub const MUTEX: Model = Model {
     name: NAME,
     about: "mutexes (acquire, release), each key on its own: one holder at a time",
     page: "\
-Operations: {f: acquire, value: nil}, {f: release, value: nil}; with a `key` each key is a mutex of its own.
-The holder is the process that acquired, or {client: name} in the value; only the holder can release. A
-lock that could not be had, or was not held, is a `fail`, and says nothing. An acquisition of unknown fate
-may have taken effect or not, and so may a release.
+Operations: {f: acquire, value: nil}, {f: release, value: nil}; with a `key` each key is a mutex
+of its own.
+The holder is the process that acquired, or {client: name} in the value; only the holder can
+release. A lock that could not be had, or was not held, is a `fail`, and says nothing. An
+acquisition of unknown fate may have taken effect or not, and so may a release.
 Decided in O(n log n).
 Finds: double-acquire, not-held.",
     make: |options| {
@@ -87,9 +88,10 @@ pub const REENTRANT_MUTEX: Model = Model {
     name: REENTRANT_NAME,
     about: "reentrant mutexes: the holder may acquire again, and releases as often",
     page: "\
-Operations: {f: acquire, value: nil}, {f: release, value: nil}; with a `key` each key is a mutex of its own.
-The holder is the process that acquired, or {client: name} in the value; it may acquire again, and the mutex
-is free after as many releases. Otherwise as `mutex`.
+Operations: {f: acquire, value: nil}, {f: release, value: nil}; with a `key` each key is a mutex
+of its own.
+The holder is the process that acquired, or {client: name} in the value; it may acquire again, and
+the mutex is free after as many releases. Otherwise as `mutex`.
 Finds: double-acquire (by another), not-held.",
     make: |options| {
         options.only(REENTRANT_NAME, &[])?;

@@ -1,4 +1,5 @@
-//! Transactions over registers, linearizable: each reads and writes several registers at one moment.
+//! Transactions over registers, linearizable: each reads and writes several registers at one
+//! moment.
 //!
 //! This is strict serializability of what is checked, decided by the general engine on a model of
 //! all registers, not by looking for cycles: exact, and for histories of moderate length.
@@ -7,9 +8,9 @@
 //! their own, and decided one by one. What a transaction of unknown fate read is not known; its
 //! writes take effect together, at any later time, or never.
 //!
-//! *What registers hold first.* It is what `--init` says. Without that it is not known, and a history
-//! is right if some values make it so: the first read of a register that nobody has written yet
-//! tells its value, and all others have to agree with it.
+//! *What registers hold first.* It is what `--init` says. Without that it is not known, and a
+//! history is right if some values make it so: the first read of a register that nobody has written
+//! yet tells its value, and all others have to agree with it.
 //!
 //! Kinds: `not-linearizable`, with the transaction with whose return the history became impossible.
 //! Exponential in the worst case, within a budget of steps. An order is verified by
@@ -17,7 +18,8 @@
 //!
 //! ```
 //! use schism_checkers::multi_register::MultiRegister;
-//! use schism_core::{api::multi_register::MultiRegister as Api, checker::Checker, history::History};
+//! use schism_core::api::multi_register::MultiRegister as Api;
+//! use schism_core::{checker::Checker, history::History};
 //! let lines = concat!(
 //!     r#"{"index":0,"time":1,"type":"invoke","process":0,"f":"txn","value":[["w","x",1],["w","y",1]]}"#,
 //!     "\n",
@@ -60,10 +62,11 @@ pub const MODEL: Model = Model {
     name: NAME,
     about: "transactions over registers (read, write), linearizable",
     page: "\
-Operations: {f: txn, value: [[:read x nil, then what was read] [:write y 2] ...]}; `r` and `w` are the same.
+Operations: {f: txn, value: [[:read x nil, then what was read] [:write y 2] ...]}; `r` and `w` are
+the same.
 Each transaction takes effect at one moment. A transaction that did not is a `fail`.
-Options: --init, a map of what registers hold first ({x 0, y 0}; others hold nil), or one value for all. Without
-it that is not known: a history is valid if some values make it so.
+Options: --init, a map of what registers hold first ({x 0, y 0}; others hold nil), or one value
+for all. Without it that is not known: a history is valid if some values make it so.
 Decided by search, within a budget.",
     make: |options| {
         options.only(NAME, &["--init"])?;

@@ -121,7 +121,7 @@ impl<'h, A: Api> Decided<'h, A> {
     }
 
     /// The same of the operations of the history, where copies of them were judged.
-    pub(crate) fn of_originals<'o>(self, ops: &[Timed<'o, A>]) -> Decided<'o, A> {
+    pub(crate) fn of_originals<'o, B: Api>(self, ops: &[Timed<'o, B>]) -> Decided<'o, B> {
         let ruling = match self.ruling {
             Ruling::Linearizable => Ruling::Linearizable,
             Ruling::Open(why) => Ruling::Open(why),
@@ -254,7 +254,7 @@ impl<A: Api> Object<'_, A> {
 
 impl<A: Api> Violation<'_, A> {
     /// The same with the operations of the history, where it was found on copies of them.
-    pub(crate) fn of_originals<'h>(self, ops: &[Timed<'h, A>]) -> Violation<'h, A> {
+    pub(crate) fn of_originals<'h, B: Api>(self, ops: &[Timed<'h, B>]) -> Violation<'h, B> {
         let original = |op: &Op<A>| {
             let at = ops.binary_search_by_key(&op.invoked.index, |timed| timed.start);
             at.ok().map(|at| ops[at].op)
@@ -299,10 +299,18 @@ pub(crate) fn by_search<'h, M: Model>(
     limits: &Limits,
     did: impl Fn(&Op<M::Api>) -> String,
 ) -> Decided<'h, M::Api> {
+    by_search_verified::<M>(ops, limits, did, |order| verify::is_linearization::<M>(ops, order))
+}
+
+/// Decides by the general engine, with a verifier of one's own.
+pub(crate) fn by_search_verified<'h, M: Model>(
+    ops: &[Timed<'h, M::Api>],
+    limits: &Limits,
+    did: impl Fn(&Op<M::Api>) -> String,
+    verify: impl Fn(&[usize]) -> bool,
+) -> Decided<'h, M::Api> {
     let ruling = match search::decide::<M>(ops, BUDGET) {
-        Answer::Linearizable(order) if verify::is_linearization::<M>(ops, &order) => {
-            Ruling::Linearizable
-        }
+        Answer::Linearizable(order) if verify(&order) => Ruling::Linearizable,
         Answer::Linearizable(_) => Ruling::Open(PLEASE_REPORT.to_owned()),
         Answer::Impossible => Ruling::Violated(unexplained::<M>(ops, limits, did)),
         Answer::Exhausted => Ruling::Open(format!(

@@ -94,7 +94,8 @@ impl Resolved {
     }
 }
 
-/// The operations by position, each with its holder, if every holder does one thing after the other.
+/// The operations by position, each with its holder, if every holder does one thing after the
+/// other.
 pub(crate) fn one_by_one<'h>(object: &Object<'h, Lock>) -> Option<Vec<(usize, Holder<'h>)>> {
     let mut ends: rustc_hash::FxHashMap<Holder<'h>, u64> = rustc_hash::FxHashMap::default();
     let mut ops = Vec::with_capacity(object.ops.len());

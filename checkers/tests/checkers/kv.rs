@@ -72,7 +72,8 @@ fn pasts_that_contradict_each_other_are_named() {
                 get(20..30, "ab"),
                 get(20..30, "ac"),
             ],
-            "the key: two gets disagree on what was appended to \"a\": append \"b\" and append \"c\"",
+            "the key: two gets disagree on what was appended to \"a\": append \"b\" and append \
+             \"c\"",
         ),
         (
             "stale-read",
@@ -87,8 +88,8 @@ fn pasts_that_contradict_each_other_are_named() {
         (
             "out-of-order",
             vec![append(0..10, "a"), append(20..30, "b"), get(40..50, "ba")],
-            "the key: append \"b\" took effect before append \"a\", which had been acknowledged before \
-             it began",
+            "the key: append \"b\" took effect before append \"a\", which had been acknowledged \
+             before it began",
         ),
     ];
     for (kind, ops, summary) in cases {
@@ -250,7 +251,9 @@ proptest! {
         match &finding.verdict {
             Verdict::Valid => prop_assert!(truth, "{finding:#?}"),
             Verdict::Invalid(_) => prop_assert!(!truth, "{finding:#?}"),
-            Verdict::Unknown(why) => prop_assert!(truth && why.starts_with("vacuous"), "{finding:#?}"),
+            Verdict::Unknown(why) => {
+                prop_assert!(truth && why.starts_with("vacuous"), "{finding:#?}");
+            }
         }
     }
 }

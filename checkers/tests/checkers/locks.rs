@@ -124,8 +124,8 @@ fn tokens_grow_and_are_given_once() {
         only_anomaly(&shrinks),
         (
             "token-not-monotonic",
-            "the lock: process 1 at n1 was given token 8 at 0.010 s, and process 2 at n1 after that \
-             the smaller token 7"
+            "the lock: process 1 at n1 was given token 8 at 0.010 s, and process 2 at n1 after \
+             that the smaller token 7"
         )
     );
     let both = by(vec![acquired(1, 0..10, Some(8)), acquired(2, 5..30, Some(8))]);

@@ -207,7 +207,9 @@ proptest! {
         match &finding.verdict {
             Verdict::Valid => prop_assert!(truth, "{finding:#?}"),
             Verdict::Invalid(_) => prop_assert!(!truth, "{finding:#?}"),
-            Verdict::Unknown(why) => prop_assert!(truth && why.starts_with("vacuous"), "{finding:#?}"),
+            Verdict::Unknown(why) => {
+                prop_assert!(truth && why.starts_with("vacuous"), "{finding:#?}");
+            }
         }
     }
 }
