@@ -46,6 +46,7 @@ pub mod list_append;
 pub mod long_fork;
 pub mod models;
 pub mod monotonic;
+pub mod partitioned_log;
 pub mod record;
 pub mod recovery;
 pub mod sequential;
@@ -86,6 +87,7 @@ pub const CHECKERS: &[(&str, &str)] = &[
     (list_append::NAME, "transactions over lists are strict-serializable"),
     (long_fork::NAME, "no two reads see two writes in opposite orders"),
     (monotonic::NAME, "values that only grow are never seen to shrink"),
+    (partitioned_log::NAME, "messages of a log keep their places, and nobody misses one"),
     (recovery::NAME, "operations succeed again within a bound after healing"),
     (sequential::NAME, "registers have one order that agrees with each process's"),
     (session_guarantees::NAME, "registers keep session guarantees, PRAM, causal consistency"),

@@ -31,8 +31,8 @@ mod typed;
 
 use crate::{
     bank, causal_reverse, consensus, coordinated_attack, counter, durability, leader_election,
-    linearizable, list_append, long_fork, monotonic, sequential, session_guarantees, set_full,
-    strongest_model, total_order, total_queue, unique_ids,
+    linearizable, list_append, long_fork, monotonic, partitioned_log, sequential,
+    session_guarantees, set_full, strongest_model, total_order, total_queue, unique_ids,
 };
 use schism_core::checker::Finding;
 use schism_core::history::Sink;
@@ -113,6 +113,7 @@ pub const MODELS: &[Model] = &[
     long_fork::MODEL,
     causal_reverse::MODEL,
     total_queue::MODEL,
+    partitioned_log::MODEL,
     unique_ids::MODEL,
     leader_election::MODEL,
     consensus::MODEL,

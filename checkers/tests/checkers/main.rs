@@ -12,6 +12,7 @@ mod judging;
 mod leaders;
 mod long_fork;
 mod measures;
+mod partitioned_log;
 mod sequential;
 mod session_guarantees;
 mod sets;

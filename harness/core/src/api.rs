@@ -12,10 +12,12 @@ pub mod leadership;
 pub mod list_append;
 pub mod log;
 pub mod long_fork;
+pub mod partitioned_log;
 pub mod register;
 pub mod set;
 pub mod total_queue;
 pub mod unique_ids;
+pub mod watch;
 
 use crate::form::{Form, Tape};
 use serde::{Deserialize, Serialize};
