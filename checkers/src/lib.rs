@@ -58,6 +58,7 @@ pub mod total_order;
 pub mod total_queue;
 pub mod transactions;
 pub mod unique_ids;
+pub mod watch;
 
 #[cfg(test)]
 #[path = "../tests/checkers/build.rs"]
@@ -97,4 +98,5 @@ pub const CHECKERS: &[(&str, &str)] = &[
     (total_order::NAME, "every node delivers the same messages in the same order"),
     (total_queue::NAME, "whatever is put into a queue comes out, and nothing else"),
     (unique_ids::NAME, "no identifier is handed out twice"),
+    (watch::NAME, "watchers are told of every change, once, in order, and whole"),
 ];

@@ -32,7 +32,7 @@ mod typed;
 use crate::{
     bank, causal_reverse, consensus, coordinated_attack, counter, durability, leader_election,
     linearizable, list_append, long_fork, monotonic, partitioned_log, sequential,
-    session_guarantees, set_full, strongest_model, total_order, total_queue, unique_ids,
+    session_guarantees, set_full, strongest_model, total_order, total_queue, unique_ids, watch,
 };
 use schism_core::checker::Finding;
 use schism_core::history::Sink;
@@ -114,6 +114,7 @@ pub const MODELS: &[Model] = &[
     causal_reverse::MODEL,
     total_queue::MODEL,
     partitioned_log::MODEL,
+    watch::MODEL,
     unique_ids::MODEL,
     leader_election::MODEL,
     consensus::MODEL,

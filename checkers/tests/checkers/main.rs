@@ -21,6 +21,7 @@ mod total_orders;
 mod total_queue;
 mod transactions;
 mod unique_ids;
+mod watch;
 
 use schism_core::api::Api;
 use schism_core::checker::{Checker, Finding};
