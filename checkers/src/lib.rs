@@ -53,6 +53,7 @@ pub mod minimize;
 pub mod models;
 pub mod monotonic;
 pub mod multi_register;
+pub mod partitioned_log;
 pub mod priority_queue;
 pub mod record;
 pub mod recovery;
@@ -67,6 +68,7 @@ pub mod total_queue;
 pub mod transactions;
 pub mod unique_ids;
 pub mod unordered_queue;
+pub mod watch;
 
 #[cfg(test)]
 #[path = "../tests/checkers/build.rs"]
@@ -105,6 +107,7 @@ pub const CHECKERS: &[(&str, &str)] = &[
     (locks::NAME, "a mutex has one holder at a time, and only the holder releases it"),
     (priority_queue::NAME, "priority queues hand out the least, or the greatest, first"),
     (monotonic::NAME, "values that only grow are never seen to shrink"),
+    (partitioned_log::NAME, "messages of a log keep their places, and nobody misses one"),
     (recovery::NAME, "operations succeed again within a bound after healing"),
     (locks::REENTRANT_NAME, "the same for a mutex that its holder may acquire again"),
     (sequential::NAME, "registers have one order that agrees with each process's"),
@@ -117,4 +120,5 @@ pub const CHECKERS: &[(&str, &str)] = &[
     (total_queue::NAME, "whatever is put into a queue comes out, and nothing else"),
     (unique_ids::NAME, "no identifier is handed out twice"),
     (unordered_queue::NAME, "queues hand out what was put in, once"),
+    (watch::NAME, "watchers are told of every change, once, in order, and whole"),
 ];

@@ -32,8 +32,9 @@ mod typed;
 use crate::{
     add_remove_set, bank, causal_reverse, consensus, coordinated_attack, counter, durability,
     fencing_lock, fifo_queue, kv, leader_election, linearizable, list_append, locks, long_fork,
-    monotonic, multi_register, priority_queue, sequential, session_guarantees, set_full, stack,
-    strongest_model, total_order, total_queue, transactions, unique_ids, unordered_queue,
+    monotonic, multi_register, partitioned_log, priority_queue, sequential, session_guarantees,
+    set_full, stack, strongest_model, total_order, total_queue, transactions, unique_ids,
+    unordered_queue, watch,
 };
 use schism_core::checker::Finding;
 use schism_core::history::Sink;
@@ -125,6 +126,8 @@ pub const MODELS: &[Model] = &[
     long_fork::MODEL,
     causal_reverse::MODEL,
     total_queue::MODEL,
+    partitioned_log::MODEL,
+    watch::MODEL,
     unique_ids::MODEL,
     leader_election::MODEL,
     consensus::MODEL,

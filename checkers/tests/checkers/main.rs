@@ -17,6 +17,7 @@ mod long_fork;
 mod measures;
 mod multi_registers;
 mod mutable_sets;
+mod partitioned_log;
 mod sequential;
 mod session_guarantees;
 mod sets;
@@ -28,6 +29,7 @@ mod transactions_random;
 mod transactions_registers;
 mod transactions_weak;
 mod unique_ids;
+mod watch;
 
 use schism_core::api::Api;
 use schism_core::checker::{Checker, Finding};
