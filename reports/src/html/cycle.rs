@@ -70,7 +70,9 @@ pub(super) fn cycle(anomaly: &Anomaly, culprits: &[&OpView]) -> Option<String> {
             position + 1
         );
     }
-    boxes.iter().for_each(|node| node.draw(&mut svg));
+    for node in &boxes {
+        node.draw(&mut svg);
+    }
     svg.push_str("</svg>");
     Some(svg)
 }
@@ -90,7 +92,7 @@ impl<'a> Node<'a> {
         // What it did is its answer; what it asked is in that as well.
         let did = op.reply.as_deref().unwrap_or(&op.call).replace('"', "");
         let text = clip(&did, CHARS);
-        let half = (width(&text) + 34.0) / 2.0;
+        let half = f64::midpoint(width(&text), 34.0);
         let letter = letter(position).unwrap_or('?');
         Self { op, letter, text, x: x.clamp(half + 4.0, WIDTH - half - 4.0), y, half }
     }
