@@ -38,6 +38,7 @@ fn row(concurrency: usize, domain: Domain, operations: usize, crashed: u32, plan
         Plant::PhantomRead => "phantom",
         Plant::LostWrite => "lost",
         Plant::DoubleCas => "double cas",
+        Plant::LaggingReads => "lagging",
     };
     let asked = Registers {
         operations,
@@ -52,7 +53,7 @@ fn row(concurrency: usize, domain: Domain, operations: usize, crashed: u32, plan
 
 fn rows() -> Vec<Row> {
     use Domain::Unique;
-    use Plant::{DoubleCas, LostWrite, None, PhantomRead, StaleRead};
+    use Plant::{DoubleCas, LaggingReads, LostWrite, None, PhantomRead, StaleRead};
     let mut rows = Vec::new();
     for plant in [None, StaleRead] {
         rows.push(row(5, Unique, 100_000, 0, plant));
@@ -76,6 +77,9 @@ fn rows() -> Vec<Row> {
         {
             rows.push(row(concurrency, SMALL, operations, 5, plant));
         }
+    }
+    for (operations, crashed) in [(10_000, 0), (1_000, 5), (10_000, 1), (10_000, 5)] {
+        rows.push(row(10, SMALL, operations, crashed, LaggingReads));
     }
     for plant in [LostWrite, DoubleCas, PhantomRead] {
         rows.push(row(10, SMALL, 10_000, 5, plant));

@@ -52,6 +52,9 @@ pub enum Plant {
     LostWrite,
     /// Two compare-and-sets replace the same value.
     DoubleCas,
+    /// From the middle on, one read in a hundred answers what was there before the last write: a
+    /// read from a replica that lags. With few values or many crashes that need not be wrong.
+    LaggingReads,
 }
 
 /// What to generate.
@@ -229,6 +232,8 @@ struct Store<'a> {
     clients: Vec<Client>,
     /// What each register holds.
     held: Vec<Option<i64>>,
+    /// What each held before that.
+    before: Vec<Option<i64>>,
     next_value: i64,
     next_process: u64,
     begun: usize,
@@ -246,6 +251,7 @@ impl<'a> Store<'a> {
             rng: Rng::seeded(asked.seed),
             clients: (0..clients).map(|process| Client { process, pending: None }).collect(),
             held: vec![None; asked.keys.max(1)],
+            before: vec![None; asked.keys.max(1)],
             next_value: match asked.domain {
                 Domain::Unique => 0,
                 Domain::Small(size) => i64::from(size),
@@ -346,15 +352,19 @@ impl<'a> Store<'a> {
     fn execute(&mut self, key: usize, op: Op) -> (Op, bool) {
         let held = &mut self.held[key];
         match op {
-            Op::Read(_) => (Op::Read(*held), true),
+            Op::Read(_) => {
+                let lags = self.asked.plant == Plant::LaggingReads && self.planted;
+                let lags = lags && self.rng.chance(0.01);
+                (Op::Read(if lags { self.before[key] } else { *held }), true)
+            }
             Op::Write(new) => {
-                *held = Some(new);
+                self.before[key] = held.replace(new);
                 (op, true)
             }
             Op::Cas(old, new) => {
                 let found = *held == Some(old);
                 if found {
-                    *held = Some(new);
+                    self.before[key] = held.replace(new);
                 }
                 (op, found)
             }
@@ -370,7 +380,7 @@ impl<'a> Store<'a> {
     fn plant(&mut self) {
         let (one, other, third) = (self.new_value(), self.new_value(), self.new_value());
         match self.asked.plant {
-            Plant::None => {}
+            Plant::None | Plant::LaggingReads => {}
             Plant::StaleRead => {
                 self.run(Op::Write(one));
                 self.run(Op::Write(other));

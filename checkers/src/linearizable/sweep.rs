@@ -30,9 +30,10 @@
 //! and a verifier of its own checks that.
 //!
 //! *Unknown fates.* Hundreds of operations of unknown fate stay pending for ever, and how often each
-//! kind was used multiplies the configurations. Three passes, in turn, with more and more steps:
-//! - *narrow*: only so many configurations are kept from event to event, those that have used fewest.
-//!   A valid history hardly needs any. What it finds possible is possible, with an order; impossible
+//! kind was used multiplies the configurations. Two kinds of passes, in turn, with more and more
+//! steps:
+//! - *narrow*: only so many configurations are kept from event to event, those that have used fewest,
+//!   and more with each pass. A valid history hardly needs any. What it finds possible is possible, with an order; impossible
 //!   it means nothing unless none was suspended.
 //! - *relaxed*: kinds of unknown fate are as good as unlimited once one has begun, but for those that
 //!   are counted: none at first. This allows more than there is, so impossible is impossible. If it
@@ -102,15 +103,15 @@ impl Budget<'_> {
 
 /// How many configurations the first narrow pass keeps.
 const NARROW: usize = 8;
-/// How many steps the first passes may take where there are unknown fates.
-const FIRST_STEPS: u64 = 4_000_000;
+/// How many steps an event the first passes may take where there are unknown fates.
+const EFFORT: u64 = 1_000;
 
 /// Decides within a budget; `first` is what the register holds before anything is written.
 pub(crate) fn decide(ops: Prefix<'_>, first: ValueId, budget: Budget<'_>) -> Swept {
     decide_from(ops, first, budget, NARROW)
 }
 
-/// The same, with a first narrow pass of that width.
+/// The same, with a first narrow pass of that width; without narrow ones, if it is 0.
 pub(super) fn decide_from(
     ops: Prefix<'_>,
     first: ValueId,
@@ -185,10 +186,12 @@ struct Tiers<'t> {
 
 impl Tiers<'_> {
     fn decide(mut self, uncertain: bool) -> Swept {
-        let mut steps = if uncertain { FIRST_STEPS } else { u64::MAX };
+        let events = self.table.events.len() as u64 + 1_000;
+        let mut effort = 1;
         loop {
             let tiers = [Self::narrow, Self::relaxed];
             for tier in tiers.iter().skip(usize::from(!uncertain)) {
+                let steps = if uncertain { effort * events * EFFORT } else { u64::MAX };
                 if let Some(swept) = tier(&mut self, steps) {
                     return swept;
                 }
@@ -196,8 +199,7 @@ impl Tiers<'_> {
                     return self.give_up(self.budget.why());
                 }
             }
-            self.width = self.width.saturating_mul(8);
-            steps = steps.saturating_mul(2);
+            effort = effort.saturating_mul(4);
         }
     }
 
@@ -231,22 +233,34 @@ impl Tiers<'_> {
         Swept::Impossible { last: self.table.events[at as usize].position, shortest }
     }
 
+    /// Widens from pass to pass, until that many steps have been made.
     fn narrow(&mut self, steps: u64) -> Option<Swept> {
-        let passed = match self.pass(true, self.width, steps) {
-            Ok(passed) => passed,
-            Err(swept) => return Some(swept),
-        };
-        match passed.ended {
-            Ended::Possible(steps) => self.table.replay(&steps).ok().map(Swept::Linearizable),
-            Ended::Impossible(at) if !passed.suspended => Some(self.impossible(at, true)),
-            Ended::Impossible(_) | Ended::GaveUp(_) => None,
+        let until = self.spent.saturating_add(steps);
+        while self.width > 0 && self.spent < until {
+            let passed = match self.pass(true, self.width, until - self.spent) {
+                Ok(passed) => passed,
+                Err(swept) => return Some(swept),
+            };
+            match passed.ended {
+                Ended::Possible(steps) => {
+                    return self.table.replay(&steps).ok().map(Swept::Linearizable);
+                }
+                Ended::Impossible(at) if !passed.suspended => {
+                    return Some(self.impossible(at, true));
+                }
+                Ended::Impossible(_) => self.width = self.width.saturating_mul(4),
+                Ended::GaveUp(_) => return None,
+            }
         }
+        None
     }
 
+    /// Counts more kinds from pass to pass, until that many steps have been made.
     fn relaxed(&mut self, steps: u64) -> Option<Swept> {
-        loop {
+        let until = self.spent.saturating_add(steps);
+        while self.spent < until {
             let exact = self.counted == self.all;
-            let passed = match self.pass(exact, usize::MAX, steps) {
+            let passed = match self.pass(exact, usize::MAX, until - self.spent) {
                 Ok(passed) => passed,
                 Err(swept) => return Some(swept),
             };
@@ -273,5 +287,6 @@ impl Tiers<'_> {
                 }
             }
         }
+        None
     }
 }

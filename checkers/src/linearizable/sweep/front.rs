@@ -4,6 +4,7 @@ use super::bits::Bits;
 use super::table::State;
 use super::trail::TrailId;
 use super::uses::{Kind, Uses, UsesId};
+use std::cmp::Reverse;
 
 /// What can be true at some moment.
 #[derive(Clone, Copy, Debug)]
@@ -17,8 +18,8 @@ pub(super) struct Config<const N: usize> {
     pub(super) state: State,
     /// How often operations of unknown fate were used, of the kinds that are counted.
     pub(super) uses: UsesId,
-    /// How often the others were.
-    pub(super) loose: u32,
+    /// What operations of unknown fate cost so far: see [`price`].
+    pub(super) cost: u32,
     /// What led here.
     pub(super) trail: TrailId,
 }
@@ -27,12 +28,13 @@ impl<const N: usize> Config<N> {
     /// Those that used fewer operations of unknown fate come first; then those that spent less,
     /// then those that have met more. None covers or can emulate one that comes before it, but for
     /// equal ones.
-    pub(super) fn rank(&self, uses: &Uses) -> u64 {
-        let part = |number: u32| u64::from(number.min((1 << 16) - 1));
-        part(uses.total(self.uses)) << 48
-            | part(self.spent.count()) << 32
-            | part((1 << 16) - 1 - self.met.count()) << 16
-            | part(self.loose)
+    pub(super) fn rank(&self, uses: &Uses) -> (u32, u32, Reverse<u32>, u32) {
+        (uses.total(self.uses), self.spent.count(), Reverse(self.met.count()), self.cost)
+    }
+
+    /// The smaller, the more is left for later.
+    pub(super) fn promise(&self) -> u64 {
+        u64::from(self.cost) << 32 | u64::from(self.spent.count())
     }
 
     /// Can this do whatever the other, of the same state, can?
@@ -41,6 +43,12 @@ impl<const N: usize> Config<N> {
             && self.met.includes(&other.met)
             && uses.at_most(self.uses, other.uses)
     }
+}
+
+/// What it costs to use one of `left` operations of unknown fate. Blind writes are good for more than
+/// compare-and-sets, and few are dearer than many. Only a guide: it decides nothing.
+pub(super) fn price(is_blind: bool, left: u32) -> u32 {
+    16 + if is_blind { 8 } else { 0 } + 32 / left.max(1)
 }
 
 /// What is pending between two events, as far as blind writes may be performed any time.
@@ -128,7 +136,7 @@ impl<const N: usize> Kept<N> {
             *steps += 1;
             let entry = &self.entries[at as usize];
             if entry.config.covers(&config, uses)
-                && (entry.config.loose <= config.loose || !config.covers(&entry.config, uses))
+                && (entry.config.cost <= config.cost || !config.covers(&entry.config, uses))
             {
                 return None;
             }

@@ -1,7 +1,7 @@
 //! One pass of the sweep over a history.
 
 use super::bits::Bits;
-use super::front::{Config, Kept, Pending};
+use super::front::{Config, Kept, Pending, price};
 use super::table::{Does, Event, State, Table, What, number};
 use super::trail::{CRASHED, Step, Trails};
 use super::uses::{Kind, Uses};
@@ -102,7 +102,7 @@ impl<'t, const N: usize> Pass<'t, N> {
     pub(super) fn new(table: &'t Table, rules: Rules<'t>) -> Self {
         let (states, kinds) = (table.states.len(), table.changes.len());
         let start =
-            Config { met: Bits::EMPTY, spent: Bits::EMPTY, state: 0, uses: 0, loose: 0, trail: 0 };
+            Config { met: Bits::EMPTY, spent: Bits::EMPTY, state: 0, uses: 0, cost: 0, trail: 0 };
         Self {
             table,
             rules,
@@ -155,7 +155,7 @@ impl<'t, const N: usize> Pass<'t, N> {
             }
         }
         let ended = ended.unwrap_or_else(|| {
-            let best = self.front.iter().min_by_key(|config| config.rank(&self.uses));
+            let best = self.front.iter().min_by_key(|config| config.promise());
             Ended::Possible(best.map_or(Vec::new(), |config| self.trails.steps(config.trail)))
         });
         let seen = (0..).zip(&self.seen).filter(|(_, seen)| **seen).map(|(state, _)| state);
@@ -279,7 +279,7 @@ impl<'t, const N: usize> Pass<'t, N> {
     fn keep_open(&mut self, config: Config<N>, origin: Origin) {
         if let Some(place) = self.open.insert(config, &self.uses, &mut self.steps) {
             self.open_from.push(origin);
-            self.queue.push((Reverse(config.rank(&self.uses)), Reverse(number(place))));
+            self.queue.push((Reverse(config.promise()), Reverse(number(place))));
         }
     }
 
@@ -288,7 +288,7 @@ impl<'t, const N: usize> Pass<'t, N> {
         let mut expanded = 0_usize;
         while let Some((_, Reverse(place))) = self.queue.pop() {
             let Some(config) = self.open.get(place as usize).copied() else { continue };
-            if self.enough(expanded) {
+            if self.enough(expanded, config.cost) {
                 self.suspended = true;
                 return Ok(());
             }
@@ -310,12 +310,15 @@ impl<'t, const N: usize> Pass<'t, N> {
         Ok(())
     }
 
-    /// Where the width is limited: has enough been tried for one event?
-    fn enough(&self, expanded: usize) -> bool {
+    /// Where the width is limited: has enough been tried for one event? What is tried from here on
+    /// costs at least `cost`.
+    fn enough(&self, expanded: usize, cost: u32) -> bool {
         let width = self.rules.width;
-        width != usize::MAX
-            && self.good.len() > 0
-            && (self.good.len() >= width * 2 || expanded >= width * 4)
+        if width == usize::MAX || self.good.len() == 0 {
+            return false;
+        }
+        let cheap = (0..self.good.len()).filter(|at| self.good.any(*at).cost <= cost).count();
+        cheap >= width || expanded >= width * 4
     }
 
     fn within_budget(&mut self) -> Result<(), OverBudget> {
@@ -346,16 +349,15 @@ impl<'t, const N: usize> Pass<'t, N> {
             *position
         } else {
             let begun = self.crashed[kind as usize];
-            if !self.rules.counted[kind as usize] {
-                if begun == 0 {
-                    return None;
-                }
-                after.loose = after.loose.saturating_add(1);
-            } else if self.uses.count(config.uses, kind) < begun {
-                after.uses = self.uses.add(config.uses, kind);
-            } else {
+            let mut left = begun;
+            if self.rules.counted[kind as usize] {
+                left -= self.uses.count(config.uses, kind).min(begun);
+                after.uses = if left > 0 { self.uses.add(config.uses, kind) } else { 0 };
+            }
+            if left == 0 {
                 return None;
             }
+            after.cost = after.cost.saturating_add(price(change.old.is_none(), left));
             CRASHED | kind
         };
         after.state = change.new;
@@ -439,6 +441,7 @@ impl<'t, const N: usize> Pass<'t, N> {
         }
         self.front.truncate(kept);
         if kept > self.rules.width {
+            self.front.sort_by_cached_key(Config::promise);
             self.front.truncate(self.rules.width);
             self.suspended = true;
         }

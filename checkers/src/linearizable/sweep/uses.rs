@@ -12,11 +12,24 @@ pub(super) type UsesId = u32;
 /// Kinds in order, each with how often.
 type Counts = Box<[(Kind, u32)]>;
 
+/// Some uses: by kind, together, and a sum of what stands for each, so that those that differ are told
+/// apart at once.
+#[derive(Debug)]
+struct Known {
+    counts: Counts,
+    total: u32,
+    sum: u64,
+}
+
+/// What stands for a use of a kind in a sum.
+fn mark(kind: Kind) -> u64 {
+    (u64::from(kind) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23)
+}
+
 /// All that were met.
 #[derive(Debug)]
 pub(super) struct Uses {
-    /// By id, with how often all kinds together.
-    known: Vec<(Counts, u32)>,
+    known: Vec<Known>,
     ids: FxHashMap<Counts, UsesId>,
     /// What one more of a kind leads to.
     more: FxHashMap<(UsesId, Kind), UsesId>,
@@ -48,20 +61,22 @@ impl Uses {
         }
         let id = UsesId::try_from(self.known.len()).unwrap_or(UsesId::MAX);
         let total = counts.iter().map(|(_, count)| count).sum();
-        self.bytes += counts.len() * 16 + 80;
-        self.known.push((counts.clone(), total));
+        let marks = counts.iter().map(|(kind, count)| mark(*kind).wrapping_mul(u64::from(*count)));
+        let sum = marks.fold(0, u64::wrapping_add);
+        self.bytes += counts.len() * 16 + 96;
+        self.known.push(Known { counts: counts.clone(), total, sum });
         self.ids.insert(counts, id);
         id
     }
 
     /// How often all kinds together.
     pub(super) fn total(&self, id: UsesId) -> u32 {
-        self.known[id as usize].1
+        self.known[id as usize].total
     }
 
     /// How often this kind.
     pub(super) fn count(&self, id: UsesId, kind: Kind) -> u32 {
-        let counts = &self.known[id as usize].0;
+        let counts = &self.known[id as usize].counts;
         counts.binary_search_by_key(&kind, |(kind, _)| *kind).map_or(0, |at| counts[at].1)
     }
 
@@ -70,7 +85,7 @@ impl Uses {
         if let Some(more) = self.more.get(&(id, kind)) {
             return *more;
         }
-        let mut counts = self.known[id as usize].0.to_vec();
+        let mut counts = self.known[id as usize].counts.to_vec();
         match counts.binary_search_by_key(&kind, |(kind, _)| *kind) {
             Ok(at) => counts[at].1 += 1,
             Err(at) => counts.insert(at, (kind, 1)),
@@ -82,7 +97,7 @@ impl Uses {
 
     /// None of this kind any more.
     pub(super) fn without(&mut self, id: UsesId, gone: impl Fn(Kind) -> bool) -> UsesId {
-        let counts = &self.known[id as usize].0;
+        let counts = &self.known[id as usize].counts;
         if !counts.iter().any(|(kind, _)| gone(*kind)) {
             return id;
         }
@@ -100,11 +115,16 @@ impl Uses {
         if one == other {
             return more.is_none();
         }
-        let ((some, fewer), (all, most)) = (&self.known[one as usize], &self.known[other as usize]);
-        if fewer + u32::from(more.is_some()) > *most {
-            return false;
+        let (fewer, most) = (&self.known[one as usize], &self.known[other as usize]);
+        let total = fewer.total + u32::from(more.is_some());
+        if total >= most.total {
+            // As many can only be the same.
+            let same = fewer.sum.wrapping_add(more.map_or(0, mark)) == most.sum;
+            if total > most.total || !same {
+                return false;
+            }
         }
-        let mut all = all.iter();
+        let (some, mut all) = (&fewer.counts, most.counts.iter());
         let mut more = more;
         let fits = some.iter().all(|(kind, count)| {
             let extra = u32::from(more == Some(*kind));
@@ -122,7 +142,7 @@ impl Uses {
     pub(super) fn keep<'a>(&mut self, ids: impl Iterator<Item = &'a mut UsesId>) {
         let old = std::mem::take(self);
         for id in ids {
-            *id = self.intern(old.known[*id as usize].0.clone());
+            *id = self.intern(old.known[*id as usize].counts.clone());
         }
     }
 }
