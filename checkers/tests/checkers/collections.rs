@@ -263,7 +263,7 @@ fn longer<N: Names + Eq + Hash, const RULE: u8>(
 ) -> Result<(), TestCaseError> {
     let history = executed::<N>(RULES[usize::from(RULE)], spans, drawn, true);
     let ops: Vec<_> = history.ops().iter().filter_map(Timed::of).collect();
-    let truth = match search::decide::<State<N, RULE>>(&ops, 20_000) {
+    let truth = match search::decide::<State<N, RULE>>(&ops, 4_000) {
         Answer::Linearizable(_) => true,
         Answer::Impossible => false,
         Answer::Exhausted => return Ok(()),
@@ -284,7 +284,7 @@ fn longer_histories() -> impl Strategy<Value = (Vec<Range<u64>>, Vec<Drawn>)> {
         crashed: drawn.crashed && wild < 3,
         ..drawn
     });
-    (spans(8..26), prop::collection::vec(tame, 26))
+    (spans(8..22), prop::collection::vec(tame, 22))
 }
 
 proptest! {
