@@ -29,8 +29,8 @@ pub(super) fn deadlines(parts: &Parts) -> Vec<u32> {
         let Some((least, _)) = hurry.within(item.es as usize, item.ee as usize) else { continue };
         if least > 0 {
             let until = (parts.events - least) as usize;
-            let last = pushed.last_below(until, item.ee);
-            deadlines[at] = last.map_or(0, |gap| u32::try_from(gap + 1).unwrap_or(u32::MAX));
+            let gap = pushed.last_below(until, item.ee);
+            deadlines[at] = gap.map_or(0, |gap| u32::try_from(gap + 1).unwrap_or(u32::MAX));
         }
     }
     deadlines

@@ -42,7 +42,7 @@ pub type Stack = Collection<StackNames>;
 pub type PriorityQueue = Collection<PriorityQueueNames>;
 
 /// `enqueue` and `dequeue`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueueNames;
 
 impl Names for QueueNames {
@@ -58,7 +58,7 @@ impl Names for QueueNames {
 }
 
 /// `push` and `pop`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StackNames;
 
 impl Names for StackNames {
@@ -68,7 +68,7 @@ impl Names for StackNames {
 }
 
 /// `insert` with `extract-min` or `extract-max`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PriorityQueueNames;
 
 impl Names for PriorityQueueNames {
