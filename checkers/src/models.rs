@@ -30,7 +30,9 @@ mod options;
 mod typed;
 
 use crate::{
-    bank, consensus, coordinated_attack, counter, fifo_queue, leader_election, linearizable, list_append, long_fork, priority_queue, set_full, stack, total_order, total_queue, transactions, unique_ids, unordered_queue,
+    bank, consensus, coordinated_attack, counter, fifo_queue, leader_election, linearizable,
+    list_append, long_fork, priority_queue, set_full, stack, total_order, total_queue,
+    transactions, unique_ids, unordered_queue,
 };
 use schism_core::checker::Finding;
 use schism_core::history::Sink;

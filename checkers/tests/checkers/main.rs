@@ -16,8 +16,11 @@ mod sets;
 mod total_orders;
 mod total_queue;
 mod transactions;
+mod transactions_changes;
+mod transactions_complete;
 mod transactions_random;
 mod transactions_registers;
+mod transactions_verdicts;
 mod transactions_weak;
 mod unique_ids;
 
