@@ -30,9 +30,11 @@ mod options;
 mod typed;
 
 use crate::{
-    bank, causal_reverse, consensus, coordinated_attack, counter, durability, leader_election,
-    linearizable, list_append, long_fork, monotonic, partitioned_log, sequential,
-    session_guarantees, set_full, strongest_model, total_order, total_queue, unique_ids, watch,
+    add_remove_set, bank, causal_reverse, consensus, coordinated_attack, counter, durability,
+    fencing_lock, fifo_queue, kv, leader_election, linearizable, list_append, locks, long_fork,
+    monotonic, multi_register, partitioned_log, priority_queue, sequential, session_guarantees,
+    set_full, stack, strongest_model, total_order, total_queue, transactions, unique_ids,
+    unordered_queue, watch,
 };
 use schism_core::checker::Finding;
 use schism_core::history::Sink;
@@ -95,6 +97,15 @@ pub fn find(name: &str) -> Option<&'static Model> {
 pub const MODELS: &[Model] = &[
     linearizable::REGISTER,
     linearizable::CAS_REGISTER,
+    multi_register::MODEL,
+    kv::MODEL,
+    locks::MUTEX,
+    locks::REENTRANT_MUTEX,
+    fencing_lock::MODEL,
+    fifo_queue::MODEL,
+    unordered_queue::MODEL,
+    priority_queue::MODEL,
+    stack::MODEL,
     sequential::MODEL,
     session_guarantees::CAUSAL,
     session_guarantees::PRAM,
@@ -107,8 +118,10 @@ pub const MODELS: &[Model] = &[
     durability::MODEL,
     set_full::SET,
     set_full::SET_FULL,
+    add_remove_set::MODEL,
     counter::MODEL,
     list_append::MODEL,
+    transactions::RW_REGISTER,
     bank::MODEL,
     long_fork::MODEL,
     causal_reverse::MODEL,
