@@ -25,9 +25,9 @@
 //! [`check_list_append`]: crate::transactions::check_list_append
 
 use crate::models;
-use crate::transactions::history::{Mop, TxnBuilder, TxnHistory};
+use crate::transactions::history::{Mop, Shape, TxnBuilder, TxnHistory};
 use crate::transactions::models::{Model, Options};
-use crate::transactions::{LIST_APPEND, check_lists};
+use crate::transactions::{self, LIST_APPEND, check_lists};
 use schism_core::api::list_append::ListAppend as Api;
 use schism_core::checker::{Checker, Finding};
 use schism_core::history::History;
@@ -41,12 +41,24 @@ pub const NAME: &str = LIST_APPEND;
 /// How `schism check` names it.
 pub const MODEL: models::Model = models::Model {
     name: "list-append",
-    about: "transactions over lists, strict-serializable",
+    about: "transactions over lists: strict-serializable, or any other level",
     page: "\
-Operations: {f: txn, value: [[:append key element] [:r key nil, then the list] ...]}.",
-    make: |options| {
-        options.only("list-append", &[])?;
-        Ok(models::typed(ListAppend::default()))
+Operations: {f: txn, value: [[:append key element] [:r key nil, then the list] ...]}.
+An element is appended to a list at most once; a list begins empty.
+
+Finds what Elle finds: dirty writes (G0), aborted, intermediate and circular reads (G1a, G1b, G1c), read
+skew (G-single), lost updates, long forks (G-nonadjacent), write skew (G2), each also by process order
+and real time; reads that contradict their own transaction (internal, future-read) or each other
+(incompatible-order); elements that stand there twice or that nobody appended (garbage-read). Every
+cycle is shown edge by edge. Inside large components nothing is given up.
+
+Options: --consistency-models a,b (default strict-serializable; read-uncommitted, read-committed,
+read-atomic, causal, repeatable-read, snapshot-isolation, serializable, their strong and strong-session
+variants, ...), --anomalies a,b (alone: only these).",
+    make: |asked| {
+        asked.only("list-append", &["--consistency-models", "--anomalies"])?;
+        let options = transactions::options(asked)?;
+        Ok(transactions::transactions(Shape::Lists, options, transactions::check_list_append))
     },
 };
 

@@ -72,6 +72,24 @@ impl Tally {
         self.listed.sort_by_key(|anomaly| anomaly.kind != kind);
     }
 
+    /// The verdict with its sentence: invalid with what is listed, and `checked` says in how much;
+    /// else unknown, if there is a reason; else valid.
+    pub(crate) fn conclude(
+        self,
+        checked: &str,
+        unknown: Option<String>,
+        valid: impl FnOnce() -> String,
+    ) -> (Verdict, String) {
+        if !self.is_empty() {
+            let summary = format!("{checked}: {}", self.in_words());
+            return (self.into_verdict(), summary);
+        }
+        match unknown {
+            Some(why) => (Verdict::Unknown(why.clone()), why),
+            None => (Verdict::Valid, valid()),
+        }
+    }
+
     /// Invalid with what is listed; without anything, valid.
     pub(crate) fn into_verdict(self) -> Verdict {
         Verdict::from_anomalies(self.listed)

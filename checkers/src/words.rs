@@ -1,6 +1,7 @@
 //! How operations, nodes and counts are put into sentences.
 
 use schism_core::api::Api;
+use schism_core::limits::Limits;
 use schism_core::op::Op;
 use schism_core::time::Nanos;
 use std::fmt::Display;
@@ -48,4 +49,10 @@ pub(crate) fn some<T: Display>(items: &[T]) -> String {
         0 => and(&shown),
         more => format!("{} and {more} more", shown.join(", ")),
     }
+}
+
+/// Why a checker that stopped at a limit can't say more.
+pub(crate) fn stopped(limits: &Limits) -> Option<String> {
+    let limit = limits.exceeded()?;
+    Some(format!("{limit} was exceeded; nothing wrong was found until then"))
 }

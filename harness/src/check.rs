@@ -1,39 +1,49 @@
 //! `schism check`: judges a stored run again, or histories by a model.
+//!
+//! Every history is judged by a process of its own ([`worker`], started by [`pool`]). So the limits
+//! that a user sets are kept whatever a checker does, what one file costs is measured by the kernel,
+//! and a history that brings its judge down costs only its own answer.
+
+mod answer;
+mod judging;
+mod pool;
+mod progress;
+mod watch;
+pub(crate) mod worker;
 
 use crate::cli::Failure;
 use crate::{judge, registry, store};
+pub(crate) use answer::{Answer, steps};
 use anyhow::{Context as _, anyhow, ensure};
 use clap::Args;
-use schism_checkers::linearizable::Linearizable;
-use schism_core::api::Api;
-use schism_core::checker::Checker;
-use schism_core::history::History;
-use schism_core::limits::Limits;
-use schism_core::record::{FindingRecord, RunFacts, valid_value};
-use schism_core::verdict::Verdict;
-use serde_json::{Value, json};
-use std::fs::File;
-use std::io::BufReader;
+pub(crate) use judging::Judging;
+use serde_json::Value;
+use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 /// The arguments of `schism check`.
 #[derive(Args)]
 #[command(after_help = "Examples:
   schism check runs/latest                              a run, by the workload it had
-  schism check --model cas-register a.jsonl b.jsonl     histories, one line of answer each
-  schism check --model list-append --json a.jsonl
+  schism check --model cas-register history.edn         a history, with what was found
+  schism check --model cas-register a.edn b.jsonl       several, one line of answer each
+  schism check --model list-append --consistency-models snapshot-isolation --json a.edn
+  schism check --model rw-register --anomalies G1,internal a.edn
+  schism check --model register --time-limit 60s --memory-limit 4GiB big.edn
+  schism check --model rw-register --format plume --consistency-models causal a.txt
 
-`schism list models` shows the models. A history is our history.jsonl; other formats are to come.")]
+`schism list models` shows the models, `schism list models NAME` one model's page.
+Exit codes: 0 valid, 1 invalid, 2 usage or input error, 3 unknown; of several files the worst.")]
 pub struct Check {
-    /// What to judge histories by; left out, FILE is a run directory
-    #[arg(long)]
-    model: Option<String>,
-    /// The histories' format
-    #[arg(long, default_value = "auto", value_parser = ["auto", "jsonl"])]
-    format: String,
+    #[command(flatten)]
+    judging: Judging,
     /// One JSON object for each file
     #[arg(long)]
     json: bool,
+    /// How many files are judged at a time
+    #[arg(long, default_value = "1", value_name = "N")]
+    jobs: NonZeroUsize,
     /// Where runs are kept
     #[arg(long, default_value = "runs", value_name = "DIR")]
     store: PathBuf,
@@ -42,89 +52,7 @@ pub struct Check {
     no_color: bool,
     /// Histories, or a run
     #[arg(required = true, value_name = "FILE")]
-    files: Vec<String>,
-}
-
-/// A model by which histories can be judged.
-pub struct Model {
-    /// Its name.
-    pub name: &'static str,
-    /// One line.
-    pub about: &'static str,
-    judge: fn(&Path) -> anyhow::Result<Answer>,
-}
-
-/// What was found in one file.
-struct Answer {
-    verdict: Verdict,
-    findings: Vec<FindingRecord>,
-    operations: usize,
-    truncated: bool,
-}
-
-/// Every model.
-pub const MODELS: &[Model] = &[
-    Model {
-        name: "register",
-        about: "registers (read, write), linearizable, each key on its own",
-        judge: |path| by(path, Linearizable::default()),
-    },
-    Model {
-        name: "cas-register",
-        about: "registers with compare-and-set, linearizable, each key on its own",
-        judge: |path| by(path, Linearizable::default()),
-    },
-    Model {
-        name: "set-full",
-        about: "a growing set: nothing acknowledged is lost",
-        judge: |path| by(path, schism_checkers::set_full::SetFull { linearizable: false }),
-    },
-    Model {
-        name: "set",
-        about: "a growing set, linearizable: a read sees what was acknowledged before it",
-        judge: |path| by(path, schism_checkers::set_full::SetFull { linearizable: true }),
-    },
-    Model {
-        name: "list-append",
-        about: "transactions over lists, strict-serializable",
-        judge: |path| by(path, schism_checkers::list_append::ListAppend::default()),
-    },
-    Model {
-        name: "leader-election",
-        about: "at most one leader a term",
-        judge: |path| {
-            let checker =
-                schism_checkers::leader_election::LeaderElection { exclusive_in_time: false };
-            by(path, checker)
-        },
-    },
-    Model {
-        name: "consensus",
-        about: "Agreement, Validity and Integrity of decisions",
-        judge: |path| by(path, schism_checkers::consensus::Consensus { termination: false }),
-    },
-    Model {
-        name: "total-order",
-        about: "every node delivers the same messages in the same order",
-        judge: |path| by(path, schism_checkers::total_order::TotalOrder::default()),
-    },
-];
-
-fn by<A: Api>(path: &Path, checker: impl Checker<A> + 'static) -> anyhow::Result<Answer> {
-    let file = File::open(path).context("cannot be opened")?;
-    let read = History::<A>::from_jsonl(BufReader::with_capacity(1 << 20, file))?;
-    let (verdict, findings) = schism_checkers::judge(
-        &[Box::new(checker)],
-        &read.history,
-        &RunFacts::default(),
-        &Limits::default(),
-    );
-    Ok(Answer {
-        verdict,
-        findings: findings.into_iter().map(FindingRecord::from).collect(),
-        operations: read.history.ops().len(),
-        truncated: read.truncated,
-    })
+    files: Vec<OsString>,
 }
 
 impl Check {
@@ -133,28 +61,23 @@ impl Check {
     /// # Errors
     /// If a file or run can't be read, or the model isn't known.
     pub fn run(self) -> Result<u8, Failure> {
-        match &self.model {
-            None => self.check_run(),
-            Some(name) => {
-                let model = MODELS.iter().find(|model| model.name == *name).ok_or_else(|| {
-                    let known: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
-                    let known = known.join(", ");
-                    Failure::usage(anyhow!("unknown model {name:?}; expected one of {known}"))
-                })?;
-                Ok(self.check_files(model))
-            }
+        if self.judging.model.is_none() {
+            return self.check_run();
         }
+        self.judging.make().map_err(Failure::Usage)?;
+        Ok(self.check_files()?)
     }
 
     fn check_run(&self) -> Result<u8, Failure> {
         let (name, more) = self.files.split_first().context("no run was named")?;
-        if !more.is_empty() || Path::new(name).is_file() {
+        let name = name.to_string_lossy();
+        if !more.is_empty() || Path::new(name.as_ref()).is_file() {
             return Err(Failure::usage(anyhow!(
                 "--model is missing: {name} is a history, not a run; \
                  `schism list models` shows the models"
             )));
         }
-        let run = store::find(&self.store, name).map_err(Failure::Usage)?;
+        let run = store::find(&self.store, &name).map_err(Failure::Usage)?;
         let record = run.record().map_err(Failure::Usage)?;
         let entry =
             registry::find(&record.system, Some(&record.workload)).map_err(Failure::Usage)?;
@@ -172,64 +95,39 @@ impl Check {
         Ok(judged.verdict.exit_code())
     }
 
-    fn check_files(&self, model: &Model) -> u8 {
+    fn check_files(&self) -> anyhow::Result<u8> {
         let mut worst = 0;
-        for file in &self.files {
-            let code = match (model.judge)(Path::new(file)) {
-                Ok(answer) => {
-                    self.print(file, model, &answer);
-                    answer.verdict.exit_code()
-                }
+        let alone = self.files.len() == 1;
+        pool::judge(&self.judging, &self.files, self.jobs.get(), |answer| {
+            let answer = match answer {
+                Ok(answer) => answer,
                 Err(error) => {
-                    eprintln!("schism: {file}: {error:#}");
-                    2
+                    worst = worse(worst, 4);
+                    eprintln!("schism: {error:#}");
+                    return;
                 }
             };
-            worst = worse(worst, code);
-        }
-        worst
-    }
-
-    fn print(&self, file: &str, model: &Model, answer: &Answer) {
-        if answer.truncated {
-            eprintln!("schism: {file}: the last line was cut off, and is left out");
-        }
-        let mut kinds: Vec<&str> =
-            answer.verdict.anomalies().iter().map(|anomaly| anomaly.kind.as_str()).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
-        if self.json {
-            let line = json!({
-                "file": file,
-                "model": model.name,
-                "valid": valid_value(&answer.verdict),
-                "anomalies": kinds,
-                "operations": answer.operations,
-                "checkers": answer.findings,
-            });
-            println!("{line}");
-            return;
-        }
-        let mut line = format!("{file}\t{}", answer.verdict.word());
-        if !kinds.is_empty() {
-            line.push('\t');
-            line.push_str(&kinds.join(","));
-        }
-        println!("{line}");
-        if self.files.len() == 1 {
-            for finding in &answer.findings {
-                println!("  {}: {}", finding.checker, finding.summary);
-                let lines = finding
-                    .anomalies
-                    .iter()
-                    .flat_map(|anomaly| std::iter::once(&anomaly.summary).chain(&anomaly.because));
-                lines.for_each(|line| println!("    {line}"));
-                if let Some(why) = &finding.unknown {
-                    println!("    {why}");
-                }
+            worst = worse(worst, answer.exit_code());
+            if answer.truncated {
+                eprintln!("schism: {}: the last line was cut off, and is left out", answer.file);
             }
-        }
+            if self.json {
+                println!("{}", answer.to_json());
+            } else if let Some(error) = &answer.error {
+                eprintln!("schism: {}: {error}", answer.file);
+            } else {
+                print!("{}", answer.in_words(alone));
+            }
+        })?;
+        Ok(worst)
     }
+}
+
+/// Judges one history in a process of its own, as `schism check` does.
+pub(crate) fn judge_file(judging: &Judging, file: &OsString) -> anyhow::Result<Answer> {
+    let mut only = None;
+    pool::judge(judging, std::slice::from_ref(file), 1, |answer| only = Some(answer))?;
+    only.context("no answer")?
 }
 
 /// The worse of two exit codes: an error outweighs a violation, that unknown, that valid.
@@ -238,7 +136,8 @@ fn worse(left: u8, right: u8) -> u8 {
         0 => 0,
         3 => 1,
         1 => 2,
-        _ => 3,
+        2 => 3,
+        _ => 4,
     };
     if rank(right) > rank(left) { right } else { left }
 }

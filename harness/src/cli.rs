@@ -13,7 +13,7 @@ mod pipe;
 mod report;
 mod test;
 
-use crate::{check, matrix};
+use crate::{check, convert, corpus, explain, generate, matrix};
 use clap::{Parser, Subcommand};
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -50,7 +50,8 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
   schism test primary-replica          finds split-brain double writes; exits 1
   schism test etcd --reads serializable
   schism test raft --nodes 4 --faults partition-halves
-  schism check --model cas-register history.jsonl
+  schism check --model cas-register history.edn
+  schism explain --model list-append history.edn
   schism list systems
 
 Exit codes: 0 valid, 1 invalid, 2 usage error, 3 unknown, 4 the harness failed."
@@ -66,12 +67,20 @@ enum Command {
     Test(Box<test::Test>),
     /// Judge a history, or a stored run again
     Check(check::Check),
+    /// Say what is wrong with a history: words, its smallest part that fails, a picture
+    Explain(explain::Explain),
+    /// Write a history in another format
+    Convert(convert::Convert),
     /// Write a stored run's report again
     Report(report::Report),
     /// Show systems, workloads, faults, models or runs
     List(list::List),
     /// Run many tests and compare each verdict with the expected one
     Matrix(matrix::Matrix),
+    /// Judge histories whose verdicts are known, and compare
+    Corpus(corpus::Corpus),
+    /// Write a history to measure checkers with
+    Generate(generate::Generate),
     /// Run a stored run's test again, with the same options and seed
     Replay(report::Replay),
     /// Undo what the faults of a crashed controller left behind
@@ -80,6 +89,9 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Print a shell's completion script
     Completions(completions::Completions),
+    /// Judge one history in this process
+    #[command(hide = true)]
+    Judge(check::worker::Worker),
     /// One embedded node
     #[command(hide = true)]
     Node(node::Node),
@@ -97,6 +109,11 @@ pub fn main() -> ExitCode {
     let result = match command {
         Command::Test(test) => test.run(),
         Command::Check(check) => check.run(),
+        Command::Explain(explain) => explain.run(),
+        Command::Convert(convert) => convert.run(),
+        Command::Judge(worker) => worker.run(),
+        Command::Corpus(corpus) => corpus.run(),
+        Command::Generate(generate) => generate.run(),
         Command::Report(report) => report.run(),
         Command::List(list) => list.run(),
         Command::Matrix(matrix) => matrix.run(),

@@ -8,6 +8,8 @@
 mod anomalies;
 mod checkers;
 mod cost;
+mod cycle;
+pub(crate) mod drawing;
 mod journal;
 mod lanes;
 mod logs;
@@ -50,7 +52,11 @@ pub fn html(run: &RunView) -> String {
     }
     let page = templates.get_template("report.html").expect("it was just added");
     let page = page.render(context! {
-        style => include_str!("../templates/report.css"),
+        style => concat!(
+            include_str!("../templates/colours.css"),
+            include_str!("../templates/report.css"),
+            include_str!("../templates/picture.css"),
+        ),
         script => include_str!("../templates/report.js"),
         summary => value(&summary::summary(run)),
         anomalies => value(&anomalies::anomalies(run)),

@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub const VALUE_CHARS: usize = 160;
 
 /// One run, as reports see it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunView {
     /// The options.
     pub test: TestRecord,

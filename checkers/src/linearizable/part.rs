@@ -1,10 +1,13 @@
 //! The operations on one register that count, and prefixes of them.
 //!
 //! What counts: what succeeded, and writes and compare-and-sets of unknown fate. A read of unknown
-//! fate says nothing, and what failed did not happen.
+//! fate says nothing, and what failed did not happen. Nor does a read that answers nil say anything
+//! of a register that can't hold nil, because it begins with something else and nobody writes nil:
+//! Knossos, whose histories have such reads, takes them for reads whose answer wasn't recorded.
 
-use super::history::{Action, Did, Fate, OnKey, OpId, RegisterHistory};
+use super::history::{Action, Did, Fate, NIL, OnKey, OpId, RegisterHistory};
 use super::timed::NEVER;
+use crate::transactions::ValueId;
 
 /// An operation that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +33,18 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    pub(crate) fn new(history: &RegisterHistory, on: OnKey<'_>) -> Self {
+    /// Of a register that holds `first` before anything is written.
+    pub(crate) fn new(history: &RegisterHistory, on: OnKey<'_>, first: ValueId) -> Self {
         let mut part = Self::default();
+        let writes_nil = |id: &OpId| history.op(*id).action().written() == Some(NIL);
+        let unrecorded = first != NIL && !on.ops.iter().any(writes_nil);
         part.ids.reserve(on.ops.len());
         part.ops.reserve(on.ops.len());
         for id in on.ops {
             let op = history.op(*id);
+            if unrecorded && op.action() == Action::Read(NIL) {
+                continue;
+            }
             if let Some(counts) = counts(op) {
                 part.ids.push(*id);
                 part.ops.push(counts);

@@ -73,7 +73,7 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn decide(&self, on: OnKey<'_>) -> Decided {
-        let part = Part::new(self.history, on);
+        let part = Part::new(self.history, on, self.first);
         let decided =
             |by, found| Decided { by, completed: part.completed(), counted: part.ops.len(), found };
         let of = of_key(on.key);
@@ -190,6 +190,7 @@ fn report(registers: &Registers<'_>, decided: Vec<Decided>) -> Finding {
     let details = json!({
         "keys": keys,
         "operations": operations,
+        "completed": completed,
         "decided_by": methods,
         "certified_keys": certified,
         "invalid_keys": invalid,
@@ -209,9 +210,6 @@ fn report(registers: &Registers<'_>, decided: Vec<Decided>) -> Finding {
         (tally.into_verdict(), summary)
     } else if let Some(why) = unknown.first() {
         let why = conclude_unknown(why, unknown.len(), keys, certified);
-        (Verdict::Unknown(why.clone()), why)
-    } else if completed == 0 {
-        let why = "vacuous: no operation on a register succeeded".to_owned();
         (Verdict::Unknown(why.clone()), why)
     } else {
         (Verdict::Valid, format!("{work} are linearizable"))

@@ -205,7 +205,11 @@ fn compact(history: &History<Register>) -> RegisterHistory {
 
 fn part(history: &RegisterHistory) -> Part {
     let registers = history.registers();
-    if registers.len() == 0 { Part::default() } else { Part::new(history, registers.get(0)) }
+    if registers.len() == 0 {
+        Part::default()
+    } else {
+        Part::new(history, registers.get(0), super::history::NIL)
+    }
 }
 
 fn budget(limits: &Limits) -> Budget<'_> {

@@ -15,8 +15,8 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct TxnBuilder {
     history: TxnHistory,
-    /// By session, the transaction that it has open, and its operations.
-    open: Vec<Option<(TxnId, Vec<Packed>)>>,
+    /// By session, the transactions that it has open, and their operations.
+    open: Vec<Vec<(TxnId, Vec<Packed>)>>,
     /// Buffers of transactions that have ended.
     spare: Vec<Vec<Packed>>,
     nodes: HashMap<Arc<str>, u16>,
@@ -130,15 +130,7 @@ impl TxnBuilder {
         let mut mops = self.spare.pop().unwrap_or_default();
         self.decode(value, Fate::Info, &mut mops)?;
         let (txn, session) = self.begin(process, node, stamp)?;
-        let open = &mut self.open[session as usize];
-        if open.is_some() {
-            return Err(format!(
-                "process {process} invokes a second operation while its first is open; \
-                 expected its \"ok\", \"fail\" or \"info\" before"
-            )
-            .into());
-        }
-        *open = Some((txn, mops));
+        self.open[session as usize].push((txn, mops));
         Ok(())
     }
 
@@ -151,8 +143,7 @@ impl TxnBuilder {
         value: Form<'_>,
     ) -> Result<(), Refused> {
         let session = self.session(process)?;
-        let open = self.open.get_mut(session as usize).and_then(Option::take);
-        let (txn, mut mops) = if let Some(open) = open {
+        let (txn, mut mops) = if let Some(open) = self.close(session, value)? {
             open
         } else {
             let mut mops = self.spare.pop().unwrap_or_default();
@@ -171,6 +162,28 @@ impl TxnBuilder {
         self.end(txn, fate, stamp, mops)
     }
 
+    /// The open transaction of a session that has completed with these operations: of several, the
+    /// latest that asked for them, or else the latest.
+    fn close(
+        &mut self,
+        session: u32,
+        value: Form<'_>,
+    ) -> Result<Option<(TxnId, Vec<Packed>)>, Refused> {
+        let Some(open) = self.open.get_mut(session as usize) else { return Ok(None) };
+        if open.len() < 2 {
+            return Ok(open.pop());
+        }
+        let mut open = std::mem::take(open);
+        let mut asked = self.spare.pop().unwrap_or_default();
+        self.decode(value, Fate::Info, &mut asked)?;
+        let place = open.iter().rposition(|(_, mops)| *mops == asked).unwrap_or(open.len() - 1);
+        let closed = open.remove(place);
+        self.open[session as usize] = open;
+        asked.clear();
+        self.spare.push(asked);
+        Ok(Some(closed))
+    }
+
     fn session(&mut self, process: u64) -> Result<u32, Refused> {
         let session = self.history.processes.id(Some(process), || process);
         session.ok_or_else(|| Refused::from("more than 2^29 processes".to_owned()))
@@ -185,7 +198,7 @@ impl TxnBuilder {
     ) -> Result<(TxnId, u32), Refused> {
         let session = self.session(process)?;
         if self.open.len() <= session as usize {
-            self.open.resize_with(session as usize + 1, || None);
+            self.open.resize_with(session as usize + 1, Vec::new);
         }
         let node = self.node(node)?;
         let history = &mut self.history;
@@ -246,7 +259,7 @@ impl TxnBuilder {
     /// Never: the operations that are open have been counted when they came.
     pub fn finish(mut self) -> TxnHistory {
         for session in 0..self.open.len() {
-            if let Some((txn, mops)) = self.open[session].take() {
+            for (txn, mops) in std::mem::take(&mut self.open[session]) {
                 // Beyond 2³² operations their own are left out, which accuses nobody.
                 let _too_many = self.end(txn, Fate::Info, NEVER, mops);
             }

@@ -242,7 +242,7 @@ fn smallest(graph: &impl Digraph) -> Option<Vec<u32>> {
 }
 
 /// A short cycle of the edges shown; `None` only if there is none.
-fn shortest(view: View<'_>, limits: &Limits) -> Result<Option<Cycle>, Stopped> {
+pub(super) fn shortest(view: View<'_>, limits: &Limits) -> Result<Option<Cycle>, Stopped> {
     go_on(limits)?;
     let Some(members) = smallest(&view) else { return Ok(None) };
     let mut paths = Paths::new(&view);

@@ -17,8 +17,10 @@
 //! A completion without invocation, as in excerpts, is a transaction that may have begun at any
 //! time before. A read may leave its value out where that is nil: `[:r k]`.
 //!
-//! Refused: what is no micro-operation, a second invocation while one is open, an index that
-//! doesn't grow, a write of nil.
+//! A process that invokes a second transaction while its first is open has two open; which of them
+//! a completion belongs to is told by its operations.
+//!
+//! Refused: what is no micro-operation, an index that doesn't grow, a write of nil.
 //!
 //! ```
 //! use schism_checkers::transactions::history::{Mop, Shape, TxnBuilder};
@@ -145,7 +147,7 @@ impl Mop {
 }
 
 /// A micro-operation in eight bytes: an id and what it is, in one word; a value or length.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Packed {
     head: u32,
     value: u32,
@@ -267,6 +269,11 @@ impl TxnHistory {
     pub fn mop(&self, txn: TxnId, place: u32) -> Mop {
         let (start, len) = self.spans[txn as usize];
         self.mops[start as usize..][..len as usize][place as usize].mop(&self.apart)
+    }
+
+    /// Where its operations begin among those of all transactions.
+    pub(super) fn first_mop(&self, txn: TxnId) -> u32 {
+        self.spans[txn as usize].0
     }
 
     /// How many operations all transactions have.

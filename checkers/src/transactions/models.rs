@@ -9,9 +9,9 @@
 //! The relations are Elle's, with its sources: Adya (1999) for the `PL-` levels; Bailis et al.,
 //! "Highly available transactions" (2013); Cerone, Bernardi and Gotsman (2015); Daudjee and Salem
 //! (2004, 2006) for strong session levels. A model has one canonical name (`PL-3`) and may have a
-//! friendly one (`serializable`); `strong-serializable` is `strict-serializable`. One anomaly is
-//! added: `garbage-read`, an element that nobody wrote, is an instance of G1a, for no committed
-//! transaction wrote it.
+//! friendly one (`serializable`); `strong-serializable` is `strict-serializable`. Added are
+//! `garbage-read`, an element that nobody wrote, an instance of G1a, for no committed transaction
+//! wrote it; and what deciding weak levels exactly finds (`weak`), such as `causal-cycle`.
 //!
 //! ```
 //! use schism_checkers::transactions::models::{Model, boundary};
@@ -24,7 +24,7 @@
 //! # Ok::<(), schism_checkers::transactions::models::UnknownModel>(())
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -133,6 +133,19 @@ const INSTANCE_OF: Relation = &[
     ("G2-item-process", &["G2-process", "G2-item-realtime"]),
     ("G2-item-realtime", &["G2-realtime"]),
     ("G2-process", &["G2-realtime"]),
+    ("read-committed-cycle", &["read-committed-cycle-process", "read-atomic-cycle"]),
+    ("read-committed-cycle-process", &["read-atomic-cycle-process"]),
+    ("read-atomic-cycle", &["read-atomic-cycle-process", "causal-cycle"]),
+    ("read-atomic-cycle-process", &["causal-cycle-process"]),
+    ("causal-cycle", &["causal-cycle-process"]),
+    ("non-serializable", &["non-serializable-process"]),
+    ("non-serializable-process", &["non-serializable-realtime"]),
+    ("non-snapshot-isolation", &["non-serializable", "non-snapshot-isolation-process"]),
+    (
+        "non-snapshot-isolation-process",
+        &["non-serializable-process", "non-snapshot-isolation-realtime"],
+    ),
+    ("non-snapshot-isolation-realtime", &["non-serializable-realtime"]),
     ("GSIa", &["GSI"]),
     ("GSIb", &["GSI"]),
     ("incompatible-order", &["G1a"]),
@@ -145,22 +158,39 @@ const INSTANCE_OF: Relation = &[
 
 /// A model and what it forbids beyond what the models that it implies forbid.
 const FORBIDS: Relation = &[
-    ("causal-cerone", &["internal", "G1a"]),
+    ("causal-cerone", &["internal", "G1a", "causal-cycle"]),
+    ("monotonic-atomic-view", &["read-committed-cycle"]),
     ("PL-CS", &["G1", "G-cursor", "lost-update"]),
-    ("PL-2L", &["G1", "G-monotonic"]),
+    ("PL-2L", &["G1", "G-monotonic", "read-committed-cycle"]),
     ("PL-MSR", &["G1", "G-MSR"]),
     ("PL-2+", &["G1", "G-single"]),
     ("PL-FCV", &["G1", "G-SIb"]),
     ("parallel-snapshot-isolation", &["internal", "G1a"]),
-    ("PL-3", &["G1", "G2", "predicate-read-miss", "PL-3-cycle-exists", "internal"]),
-    ("PL-2", &["G1", "PL-2-cycle-exists"]),
+    (
+        "PL-3",
+        &["G1", "G2", "predicate-read-miss", "PL-3-cycle-exists", "internal", "non-serializable"],
+    ),
+    ("PL-2", &["G1", "PL-2-cycle-exists", "unread-own-write"]),
     ("PL-1", &["G0", "duplicate-elements", "cyclic-versions", "PL-1-cycle-exists"]),
     ("prefix", &["internal", "G1a"]),
-    ("PL-SI", &["internal", "G1", "G-SI", "G-nonadjacent", "PL-SI-cycle-exists"]),
-    ("read-atomic", &["internal", "G1a", "future-read"]),
+    (
+        "PL-SI",
+        &[
+            "internal",
+            "G1",
+            "G-SI",
+            "G-nonadjacent",
+            "PL-SI-cycle-exists",
+            "non-snapshot-isolation",
+        ],
+    ),
+    ("read-atomic", &["internal", "G1a", "future-read", "read-atomic-cycle"]),
     ("PL-2.99", &["G1", "G2-item", "PL-2.99-cycle-exists", "lost-update"]),
     ("update-atomic", &["lost-update"]),
-    ("PL-SS", &["G1", "G1c-realtime", "G2-realtime", "PL-SS-cycle-exists"]),
+    (
+        "PL-SS",
+        &["G1", "G1c-realtime", "G2-realtime", "PL-SS-cycle-exists", "non-serializable-realtime"],
+    ),
     ("strong-session-PL-1", &["strong-session-PL-1-cycle-exists", "G0-process"]),
     ("strong-session-PL-2", &["strong-session-PL-2-cycle-exists", "G1c-process"]),
     ("strong-PL-1", &["strong-PL-1-cycle-exists", "G0-realtime"]),
@@ -171,6 +201,8 @@ const FORBIDS: Relation = &[
             "internal",
             "G1-process",
             "G-nonadjacent-process",
+            "causal-cycle-process",
+            "non-snapshot-isolation-process",
             "strong-session-snapshot-isolation-cycle-exists",
         ],
     ),
@@ -180,12 +212,18 @@ const FORBIDS: Relation = &[
             "internal",
             "G1-realtime",
             "G-nonadjacent-realtime",
+            "non-snapshot-isolation-realtime",
             "strong-snapshot-isolation-cycle-exists",
         ],
     ),
     (
         "strong-session-serializable",
-        &["G1-process", "G2-process", "strong-session-serializable-cycle-exists"],
+        &[
+            "G1-process",
+            "G2-process",
+            "non-serializable-process",
+            "strong-session-serializable-cycle-exists",
+        ],
     ),
     ("PL-3U", &["G1", "G-update"]),
 ];
@@ -258,7 +296,7 @@ impl fmt::Display for Model {
     }
 }
 
-fn friendly(canonical: &str) -> &str {
+fn friendly(canonical: &'static str) -> &'static str {
     match canonical {
         "PL-3" => "serializable",
         _ => NAMES.iter().find(|(_, name)| *name == canonical).map_or(canonical, |(name, _)| name),
@@ -293,11 +331,24 @@ impl FromStr for Model {
     }
 }
 
+/// Every model that holds if these do, with themselves, by friendly names.
+pub fn implied(models: impl IntoIterator<Item = Model>) -> BTreeSet<&'static str> {
+    let implied = forward(IMPLIES, models.into_iter().map(|model| model.0));
+    implied.into_iter().map(friendly).collect()
+}
+
 /// Every anomaly that can't be if all of these models hold.
 pub fn prohibited_by(models: impl IntoIterator<Item = Model>) -> BTreeSet<&'static str> {
     let implied = forward(IMPLIES, models.into_iter().map(|model| model.0));
     let rows = FORBIDS.iter().filter(|(model, _)| implied.contains(model));
     backward(INSTANCE_OF, rows.flat_map(|(_, anomalies)| anomalies.iter().copied()))
+}
+
+/// Every anomaly that is known, by name.
+pub fn anomalies() -> BTreeSet<&'static str> {
+    let instances = INSTANCE_OF.iter().flat_map(|(from, to)| to.iter().copied().chain([*from]));
+    let forbidden = FORBIDS.iter().flat_map(|(_, anomalies)| anomalies.iter().copied());
+    instances.chain(forbidden).chain(UNKNOWN.iter().copied()).collect()
 }
 
 /// Every anomaly of which this is an instance, with itself.
@@ -352,6 +403,10 @@ pub struct Options {
     pub sequential_keys: bool,
     /// Assume that within a transaction a write follows the reads of its key (registers).
     pub wfr_keys: bool,
+    /// An order of transactions known from elsewhere, by the index of their completions: versions
+    /// of a key are ordered as it orders their writers, and those that it leaves out come first
+    /// (registers).
+    pub transaction_order: BTreeMap<u64, i64>,
     /// Name cycles by process order too where real time counts. Elle does not: there a process's
     /// order is part of real time. Verdicts are the same.
     pub sessions: bool,
@@ -365,6 +420,7 @@ impl Default for Options {
             linearizable_keys: false,
             sequential_keys: false,
             wfr_keys: false,
+            transaction_order: BTreeMap::new(),
             sessions: false,
         }
     }

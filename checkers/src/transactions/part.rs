@@ -2,7 +2,8 @@
 //!
 //! Its edges are between pairs of nodes, each with a mask of all the kinds that it is, and its
 //! *class*: the first of ww, wr, rw, process and realtime, for a dependency of data says more than
-//! an order that happens to agree with it. A search sees it through a [`View`]: some bits, of
+//! an order that happens to agree with it. (Of registers wr comes before ww, as in Elle: there the
+//! order of versions is the weaker inference.) A search sees it through a [`View`]: some bits, of
 //! masks or of classes.
 //!
 //! Real time within a component is its transitive reduction: an edge from `a` to `b` if `a` ended
@@ -10,7 +11,7 @@
 //! for it would then be in the component. `O(edges + members × concurrency)`.
 
 use super::graph::{Edge, Graph, Kind};
-use super::history::{Fate, TxnHistory, TxnId};
+use super::history::{Fate, Shape, TxnHistory, TxnId};
 use super::scc::{Digraph, Next};
 use std::collections::VecDeque;
 
@@ -87,7 +88,9 @@ impl Part {
         }
         let targets = edges.iter().map(|(_, to, _)| *to).collect();
         let masks: Vec<Kinds> = edges.iter().map(|(.., mask)| *mask).collect();
-        let classes = masks.iter().map(|mask| lowest(*mask)).collect();
+        let reads_first = history.shape() == Shape::Registers;
+        let class = |mask: &Kinds| if reads_first && mask & WR != 0 { WR } else { lowest(*mask) };
+        let classes = masks.iter().map(class).collect();
         Self { nodes, txns, starts, targets, masks, classes }
     }
 
@@ -144,6 +147,9 @@ fn kind(mask: Kinds) -> Kind {
 
 /// Adds the reduction of real time between these transactions.
 fn real_time(history: &TxnHistory, txns: &[TxnId], edges: &mut Vec<(u32, u32, Kinds)>) {
+    if !txns.iter().any(|txn| history.began(*txn)) {
+        return;
+    }
     let begin = (0..).zip(txns).map(|(place, txn)| (history.invoked(*txn).index, true, place));
     let end = (0..).zip(txns).filter(|(_, txn)| history.fate(**txn) == Fate::Ok);
     let end = end.map(|(place, txn)| (history.returned(*txn).unwrap_or(u64::MAX), false, place));

@@ -89,9 +89,10 @@ pub(crate) fn history<A: Api>(ops: impl IntoIterator<Item = Did<A>>) -> History<
     History::from_events(events).expect("a history that makes sense")
 }
 
-/// How often a property is tried: `SCHISM_ORACLE_CASES`, or 512 times.
+/// How often a property is tried: `SCHISM_ORACLE_CASES` or `PROPTEST_CASES`, or 512 times.
 pub(crate) fn cases() -> Config {
-    let asked = std::env::var("SCHISM_ORACLE_CASES").ok().and_then(|text| text.parse().ok());
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let asked = number("SCHISM_ORACLE_CASES").or_else(|| number("PROPTEST_CASES"));
     Config { cases: asked.unwrap_or(512), failure_persistence: None, ..Config::default() }
 }
 

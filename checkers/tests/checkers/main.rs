@@ -1,16 +1,38 @@
 //! Every checker against histories built by hand, golden files and brute-force oracles.
 
 mod agreement;
+mod at_rest;
 mod availability;
+mod bank;
 mod build;
+mod collections;
 mod convergence;
+mod counter;
 mod goldens;
 mod judging;
+mod kv;
 mod leaders;
+mod locks;
+mod long_fork;
 mod measures;
+mod multi_registers;
+mod mutable_sets;
+mod partitioned_log;
+mod sequential;
+mod session_guarantees;
 mod sets;
+mod strongest_model;
 mod total_orders;
+mod total_queue;
 mod transactions;
+mod transactions_changes;
+mod transactions_complete;
+mod transactions_random;
+mod transactions_registers;
+mod transactions_verdicts;
+mod transactions_weak;
+mod unique_ids;
+mod watch;
 
 use schism_core::api::Api;
 use schism_core::checker::{Checker, Finding};

@@ -4,12 +4,25 @@
 //! workload and its checkers speak one. Each lives in a file of its own below this module, and also
 //! says how its calls look in a history ([`Payload`]) and on the wire of the embedded systems.
 
+pub mod bank;
+pub mod collection;
 pub mod consensus;
+pub mod counter;
+pub mod elements;
+pub mod kv;
 pub mod leadership;
 pub mod list_append;
+pub mod lock;
 pub mod log;
+pub mod long_fork;
+pub mod multi_register;
+pub mod mutable_set;
+pub mod partitioned_log;
 pub mod register;
 pub mod set;
+pub mod total_queue;
+pub mod unique_ids;
+pub mod watch;
 
 use crate::form::{Form, Tape};
 use serde::{Deserialize, Serialize};
@@ -78,6 +91,14 @@ impl<'t> Asked<'t> {
             (None, Ok([key, value])) => (Some(key.key()), value),
             (None, Err(_)) => (None, self.value),
         }
+    }
+}
+
+/// The answer alone, where it stands as `[key answer]`.
+fn keyed_answer<'t>(key: Option<&Key>, value: Form<'t>) -> Form<'t> {
+    match (key, value.array::<2>()) {
+        (Some(_), Ok([_, answer])) => answer,
+        _ => value,
     }
 }
 

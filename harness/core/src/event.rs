@@ -198,6 +198,69 @@ impl RawEvent<'_> {
     }
 }
 
+/// A reader's event that outlives the reader.
+#[derive(Clone, Debug)]
+pub struct OwnedEvent {
+    tape: Tape,
+    index: u64,
+    time: Option<Nanos>,
+    kind: Kind,
+    process: Process,
+    f: String,
+    key: Option<usize>,
+    value: usize,
+    node: Option<Arc<str>>,
+    error: Option<usize>,
+}
+
+impl OwnedEvent {
+    /// A copy, at this index.
+    pub fn new(raw: &RawEvent<'_>, index: u64) -> Self {
+        let mut tape = Tape::default();
+        let mut keep = |form: Form<'_>| {
+            let place = tape.len();
+            tape.push_form(form);
+            place
+        };
+        let value = keep(raw.asked.value);
+        let (key, error) = (raw.asked.key.map(&mut keep), raw.error.map(&mut keep));
+        Self {
+            tape,
+            index,
+            time: raw.time,
+            kind: raw.kind,
+            process: raw.process,
+            f: raw.asked.f.to_owned(),
+            key,
+            value,
+            node: raw.node.map(Arc::from),
+            error,
+        }
+    }
+
+    /// It as a reader would hand it out.
+    pub fn raw(&self) -> RawEvent<'_> {
+        RawEvent {
+            index: Some(self.index),
+            time: self.time,
+            kind: self.kind,
+            process: self.process,
+            asked: Asked {
+                f: &self.f,
+                key: self.key.map(|place| self.tape.form(place)),
+                value: self.tape.form(self.value),
+            },
+            node: self.node.as_deref(),
+            error: self.error.map(|place| self.tape.form(place)),
+        }
+    }
+
+    /// Its position in the log.
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+}
+
 impl Line<'_> {
     /// The line as a reader's event, with its values on a tape.
     pub fn raw<'t>(&'t self, tape: &'t mut Tape) -> RawEvent<'t> {

@@ -36,11 +36,57 @@ pub struct Tape {
 }
 
 /// One value, or the head of a collection whose members follow it.
+///
+/// Sixteen bytes: a history may hold reads of many thousand elements, and then it is memory that
+/// decides how fast they are read.
 #[derive(Clone, Copy, Debug)]
 struct Node {
     /// Byte offset from the start of the event's text, or [`NOWHERE`].
     at: u32,
-    kind: Kind,
+    tag: Tag,
+    /// The number's bits, the text's start and end, or the place after a collection.
+    bits: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Tag {
+    Nil,
+    Bool,
+    Int,
+    Float,
+    Text,
+    Word,
+    Open(Shape),
+}
+
+impl Node {
+    fn new(at: u32, kind: Kind) -> Self {
+        let span = |start: u32, end: u32| u64::from(start) << 32 | u64::from(end);
+        let (tag, bits) = match kind {
+            Kind::Nil => (Tag::Nil, 0),
+            Kind::Bool(value) => (Tag::Bool, u64::from(value)),
+            Kind::Int(number) => (Tag::Int, number.cast_unsigned()),
+            Kind::Float(number) => (Tag::Float, number.to_bits()),
+            Kind::Text(start, end) => (Tag::Text, span(start, end)),
+            Kind::Word(start, end) => (Tag::Word, span(start, end)),
+            Kind::Open(shape, after) => (Tag::Open(shape), u64::from(after)),
+        };
+        Self { at, tag, bits }
+    }
+
+    fn kind(self) -> Kind {
+        #[allow(clippy::cast_possible_truncation, reason = "the halves are what was put in")]
+        let (high, low) = ((self.bits >> 32) as u32, self.bits as u32);
+        match self.tag {
+            Tag::Nil => Kind::Nil,
+            Tag::Bool => Kind::Bool(self.bits != 0),
+            Tag::Int => Kind::Int(self.bits.cast_signed()),
+            Tag::Float => Kind::Float(f64::from_bits(self.bits)),
+            Tag::Text => Kind::Text(high, low),
+            Tag::Word => Kind::Word(high, low),
+            Tag::Open(shape) => Kind::Open(shape, low),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -75,11 +121,29 @@ pub enum Shape {
 #[must_use = "a collection has to be closed"]
 pub struct Opened(usize);
 
+/// How far a tape was filled.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    nodes: usize,
+    text: usize,
+}
+
 impl Tape {
     /// Empties it, keeping its memory.
     pub fn clear(&mut self) {
         self.nodes.clear();
         self.text.clear();
+    }
+
+    /// How far it is filled, for [`Tape::rewind`].
+    pub fn mark(&self) -> Mark {
+        Mark { nodes: self.nodes.len(), text: self.text.len() }
+    }
+
+    /// Takes off what was put on since the mark.
+    pub fn rewind(&mut self, mark: Mark) {
+        self.nodes.truncate(mark.nodes);
+        self.text.truncate(mark.text);
     }
 
     /// True if nothing is on it.
@@ -118,47 +182,47 @@ impl Tape {
 
     /// Appends nil.
     pub fn nil(&mut self, at: u32) {
-        self.nodes.push(Node { at, kind: Kind::Nil });
+        self.nodes.push(Node::new(at, Kind::Nil));
     }
 
     /// Appends a truth value.
     pub fn bool(&mut self, at: u32, value: bool) {
-        self.nodes.push(Node { at, kind: Kind::Bool(value) });
+        self.nodes.push(Node::new(at, Kind::Bool(value)));
     }
 
     /// Appends a whole number.
     pub fn int(&mut self, at: u32, value: i64) {
-        self.nodes.push(Node { at, kind: Kind::Int(value) });
+        self.nodes.push(Node::new(at, Kind::Int(value)));
     }
 
     /// Appends another number.
     pub fn float(&mut self, at: u32, value: f64) {
-        self.nodes.push(Node { at, kind: Kind::Float(value) });
+        self.nodes.push(Node::new(at, Kind::Float(value)));
     }
 
     /// Appends a string.
     pub fn text(&mut self, at: u32, text: &str) {
         let (start, end) = self.keep(text);
-        self.nodes.push(Node { at, kind: Kind::Text(start, end) });
+        self.nodes.push(Node::new(at, Kind::Text(start, end)));
     }
 
     /// Appends a keyword or symbol, without its colon.
     pub fn word(&mut self, at: u32, word: &str) {
         let (start, end) = self.keep(word);
-        self.nodes.push(Node { at, kind: Kind::Word(start, end) });
+        self.nodes.push(Node::new(at, Kind::Word(start, end)));
     }
 
     /// Begins a collection: what is appended until it is closed is in it.
     pub fn open(&mut self, at: u32, shape: Shape) -> Opened {
-        self.nodes.push(Node { at, kind: Kind::Open(shape, 0) });
+        self.nodes.push(Node::new(at, Kind::Open(shape, 0)));
         Opened(self.nodes.len() - 1)
     }
 
     /// Ends a collection.
     pub fn close(&mut self, opened: &Opened) {
-        let end = narrow(self.nodes.len());
-        if let Kind::Open(_, after) = &mut self.nodes[opened.0].kind {
-            *after = end;
+        let end = self.nodes.len() as u64;
+        if let Some(Node { tag: Tag::Open(_), bits, .. }) = self.nodes.get_mut(opened.0) {
+            *bits = end;
         }
     }
 
@@ -198,6 +262,30 @@ impl Tape {
         }
     }
 
+    /// Appends a copy of a form of another tape.
+    pub fn push_form(&mut self, form: Form<'_>) {
+        let places = form.place..form.after();
+        let base = self.nodes.len();
+        for place in places.clone() {
+            let node = form.tape.nodes[place];
+            let kind = match node.kind() {
+                Kind::Text(start, end) => {
+                    let (start, end) = self.keep(form.slice(start, end));
+                    Kind::Text(start, end)
+                }
+                Kind::Word(start, end) => {
+                    let (start, end) = self.keep(form.slice(start, end));
+                    Kind::Word(start, end)
+                }
+                Kind::Open(shape, after) => {
+                    Kind::Open(shape, narrow(after as usize - places.start + base))
+                }
+                other => other,
+            };
+            self.nodes.push(Node::new(node.at, kind));
+        }
+    }
+
     fn keep(&mut self, text: &str) -> (u32, u32) {
         let start = narrow(self.text.len());
         self.text.push_str(text);
@@ -219,7 +307,7 @@ pub struct Form<'t> {
 
 impl<'t> Form<'t> {
     fn kind(self) -> Kind {
-        self.tape.nodes[self.place].kind
+        self.tape.nodes[self.place].kind()
     }
 
     fn slice(self, start: u32, end: u32) -> &'t str {
@@ -254,6 +342,19 @@ impl<'t> Form<'t> {
         match self.kind() {
             Kind::Open(shape, _) => Some(shape),
             _ => None,
+        }
+    }
+
+    /// What it is, to take it apart.
+    pub fn view(self) -> View<'t> {
+        match self.kind() {
+            Kind::Nil => View::Nil,
+            Kind::Bool(value) => View::Bool(value),
+            Kind::Int(number) => View::Int(number),
+            Kind::Float(number) => View::Float(number),
+            Kind::Text(start, end) => View::Text(self.slice(start, end)),
+            Kind::Word(start, end) => View::Word(self.slice(start, end)),
+            Kind::Open(shape, _) => View::Collection(shape, self.members()),
         }
     }
 
@@ -359,6 +460,17 @@ impl<'t> Form<'t> {
         }
     }
 
+    /// It as a key of a map: JSON has only strings there, so `"7"` is the number 7.
+    pub fn map_key(self) -> Key {
+        match self.key() {
+            Key::Text(name) => match name.parse::<i64>() {
+                Ok(number) if number.to_string() == *name => Key::Int(number),
+                _ => Key::Text(name),
+            },
+            number @ Key::Int(_) => number,
+        }
+    }
+
     /// It as JSON; words become strings, sets become arrays.
     pub fn to_json(self) -> Value {
         match self.kind() {
@@ -397,6 +509,26 @@ impl<'t> Form<'t> {
         let end = self.after();
         Items { tape: self.tape, next: self.place + 1, end }
     }
+}
+
+/// What a form is.
+#[derive(Clone, Debug)]
+pub enum View<'t> {
+    /// Nil or null.
+    Nil,
+    /// A truth value.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Another number.
+    Float(f64),
+    /// A string.
+    Text(&'t str),
+    /// A keyword or symbol, without its colon.
+    Word(&'t str),
+    /// A collection with what is directly in it: of a map keys and values in turn, of a tagged
+    /// literal the tag and the value.
+    Collection(Shape, Items<'t>),
 }
 
 impl fmt::Debug for Form<'_> {

@@ -9,14 +9,14 @@
 //! killed controller can be judged; a broken line anywhere else is an error.
 
 use crate::api::{Api, DecodeError};
-use crate::event::{Body, Event, Kind, Line, NemesisEvent, RawEvent};
-use crate::form::Tape;
+use crate::event::{Body, Event, Kind, NemesisEvent, RawEvent};
+use crate::format::{self, Format, ReadError};
+use crate::limits::Limits;
 use crate::op::{Op, Outcome, Process, Stamp};
 use crate::time::Nanos;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
-use std::io::BufRead;
 use std::sync::Arc;
 
 /// The operations of a run, in the order of their invocations, and what the nemesis did.
@@ -73,39 +73,13 @@ impl<A: Api> History<A> {
     }
 
     /// Reads `history.jsonl`. `O(bytes)`; holds the operations, not the text.
-    pub fn from_jsonl(mut reader: impl BufRead) -> Result<Read<A>, HistoryError> {
+    pub fn from_jsonl(reader: impl std::io::Read) -> Result<Read<A>, HistoryError> {
         let mut builder = HistoryBuilder::default();
-        let mut bytes = Vec::new();
-        let mut tape = Tape::default();
-        for number in 1.. {
-            bytes.clear();
-            let error = |column, message| HistoryError { line: number, column, message };
-            let read = reader
-                .read_until(b'\n', &mut bytes)
-                .map_err(|e| error(0, format!("cannot be read: {e}")))?;
-            if read == 0 {
-                break;
-            }
-            let complete = bytes.ends_with(b"\n");
-            if bytes.trim_ascii().is_empty() {
-                continue;
-            }
-            let line: Line<'_> = match serde_json::from_slice(&bytes) {
-                Ok(line) => line,
-                Err(_) if !complete => {
-                    return Ok(Read { history: builder.finish(), truncated: true });
-                }
-                Err(e) => {
-                    let message = format!(
-                        "expected an event like {{\"index\":0,\"time\":1,\"type\":\"invoke\",\
-                         \"process\":0,\"f\":\"read\",\"value\":null}}, found {e}"
-                    );
-                    return Err(error(e.column() as u64, message));
-                }
-            };
-            builder.push_raw(&line.raw(&mut tape)).map_err(|refused| error(0, refused.message))?;
+        match format::read(Format::Jsonl, reader, &mut builder, &Limits::default()) {
+            Ok(summary) => Ok(Read { history: builder.finish(), truncated: summary.truncated }),
+            Err(ReadError::Malformed(error)) => Err(error),
+            Err(error) => Err(HistoryError { line: 1, column: 0, message: error.to_string() }),
         }
-        Ok(Read { history: builder.finish(), truncated: false })
     }
 
     /// Every operation, in the order of invocation.

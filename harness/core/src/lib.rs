@@ -30,6 +30,7 @@ pub mod cluster;
 pub mod event;
 pub mod fault;
 pub mod form;
+pub mod format;
 pub mod generator;
 pub mod history;
 pub mod limits;

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// `test.toml`: every resolved option, enough to run the same test again.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TestRecord {
     /// Schism's version.
     pub schism: String,
@@ -275,7 +275,7 @@ pub struct Coverage {
 }
 
 /// The notes that the runner keeps beside the history, in `verdict.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct VerdictRecord {
     /// true, false or "unknown".
     pub valid: Value,

@@ -1,8 +1,10 @@
 //! `schism list`: what there is. And what a test would do (`--dry-run`).
 
 use super::Failure;
-use crate::{check, registry, store};
+use crate::{registry, store};
+use anyhow::anyhow;
 use clap::{Args, ValueEnum};
+use schism_checkers::models::MODELS;
 use schism_core::cluster::{Cluster, NodeId};
 use schism_core::fault::{Action, ClusterView};
 use schism_core::record::TestRecord;
@@ -11,10 +13,16 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  schism list systems
+  schism list models
+  schism list models list-append     its page: operations, anomalies, options")]
 pub(super) struct List {
     /// Of what
     #[arg(value_enum, default_value = "systems")]
     what: What,
+    /// Of models: the one whose page to show
+    name: Option<String>,
     /// Where runs are kept
     #[arg(long, default_value = "runs", value_name = "DIR")]
     store: PathBuf,
@@ -44,11 +52,7 @@ impl List {
                     println!("{:<22} {}", kind.name, kind.about);
                 }
             }
-            What::Models => {
-                for model in check::MODELS {
-                    println!("{:<18} {}", model.name, model.about);
-                }
-            }
+            What::Models => models(self.name.as_deref())?,
             What::Runs => {
                 for run in store::runs(&self.store)? {
                     let verdict = run.verdict().ok().flatten();
@@ -62,6 +66,21 @@ impl List {
         }
         Ok(0)
     }
+}
+
+fn models(name: Option<&str>) -> Result<(), Failure> {
+    let Some(name) = name else {
+        for model in MODELS {
+            println!("{:<20} {}", model.name, model.about);
+        }
+        println!("\n`schism list models NAME` shows one model's page.");
+        return Ok(());
+    };
+    let model = schism_checkers::models::find(name).ok_or_else(|| {
+        Failure::usage(anyhow!("unknown model {name:?}; see `schism list models`"))
+    })?;
+    println!("{}: {}\n\n{}", model.name, model.about, model.page);
+    Ok(())
 }
 
 fn systems() {

@@ -1,6 +1,7 @@
 //! What was found: each anomaly with its argument, its operations, its picture, and what the nodes
 //! believed meanwhile.
 
+use super::cycle::cycle;
 use super::picture::{letter, picture, stretches};
 use crate::latency::millis;
 use crate::view::{OpView, RunView};
@@ -40,6 +41,7 @@ struct Shown {
     ops: Vec<Row>,
     ops_left_out: usize,
     picture_svg: Option<String>,
+    cycle_svg: Option<String>,
     beliefs: Vec<BeliefRow>,
 }
 
@@ -142,6 +144,7 @@ fn show(
         ops: rows.collect(),
         ops_left_out: anomaly.ops.len().saturating_sub(ROWS),
         picture_svg: picture(run, anomaly, &culprits),
+        cycle_svg: cycle(anomaly, &culprits),
         beliefs: beliefs(run, &culprits),
     }
 }

@@ -1,8 +1,9 @@
 //! Who appended what stands where: the index of all appends, by key and by line.
 
 use super::{Append, ELSEWHERE, Lists, Order, UNSEEN, Writer};
-use crate::transactions::history::{KeyId, LineId, Mop, TxnHistory};
-use crate::transactions::intern::ValueId;
+use crate::transactions::by_value::ByValue;
+use crate::transactions::history::{Fate, KeyId, LineId, Mop, TxnHistory};
+use rustc_hash::FxHashSet;
 use std::collections::HashMap;
 
 impl<'h> Lists<'h> {
@@ -29,6 +30,7 @@ impl<'h> Lists<'h> {
             append_starts,
             appends,
             suspect: Vec::new(),
+            witnessed: FxHashSet::default(),
         };
         let mut apart: HashMap<KeyId, Vec<LineId>> = HashMap::new();
         for (place, line) in (0..).zip(history.apart()) {
@@ -39,6 +41,8 @@ impl<'h> Lists<'h> {
             let others = apart.get(&key).map(Vec::as_slice).unwrap_or_default();
             lists.place(key, others, &mut index)?;
         }
+        let seen = lists.writers.iter().filter_map(|writer| writer.txn());
+        lists.witnessed = seen.filter(|txn| history.fate(*txn) == Fate::Info).collect();
         Ok(lists)
     }
 
@@ -74,7 +78,7 @@ impl<'h> Lists<'h> {
             } as usize;
             let mut suspect = false;
             for (place, value) in (0..).zip(self.history.line(line)) {
-                let Some(found) = index.get(*value) else {
+                let Some(found) = index.places.get(*value) else {
                     suspect = true;
                     continue;
                 };
@@ -89,7 +93,7 @@ impl<'h> Lists<'h> {
                     append.place = ELSEWHERE;
                 }
                 let more = appends.get(found as usize + 1).is_some_and(|next| next.txn == txn);
-                suspect |= self.history.fate(txn) == crate::transactions::history::Fate::Fail;
+                suspect |= self.history.fate(txn) == Fate::Fail;
                 self.writers[start + place as usize] = Writer::new(txn, more);
             }
             if suspect {
@@ -159,13 +163,10 @@ fn by_key(history: &TxnHistory) -> (Vec<u32>, Vec<Append>) {
     (starts, appends)
 }
 
-/// The appends of one key by their values: a table if those are small, else a hash table.
+/// The appends of one key, by their values.
 #[derive(Debug, Default)]
 struct Index {
-    /// By value, the append plus 1.
-    table: Vec<u32>,
-    direct: bool,
-    hashed: HashMap<ValueId, u32>,
+    places: ByValue,
     /// By append, the last line in which it was met.
     met: Vec<u32>,
 }
@@ -173,35 +174,15 @@ struct Index {
 impl Index {
     /// Takes these in; or names the first two of one value.
     fn fill(&mut self, appends: &[Append]) -> Option<(u32, u32)> {
-        let largest = appends.iter().map(|append| append.value.raw()).max().unwrap_or(0) as usize;
-        self.direct = largest <= 4 * appends.len() + 4096;
         self.met.clear();
         self.met.resize(appends.len(), 0);
-        if self.direct && self.table.len() <= largest {
-            self.table.resize(largest + 1, 0);
-        }
+        self.places.reserve(appends.iter().map(|append| append.value));
         for (place, append) in (0..).zip(appends) {
-            let before = if self.direct {
-                let slot = &mut self.table[append.value.raw() as usize];
-                let before = slot.checked_sub(1);
-                *slot = place + 1;
-                before
-            } else {
-                self.hashed.insert(append.value, place)
-            };
-            if let Some(before) = before {
+            if let Some(before) = self.places.insert(append.value, place) {
                 return Some((before, place));
             }
         }
         None
-    }
-
-    fn get(&self, value: ValueId) -> Option<u32> {
-        if self.direct {
-            self.table.get(value.raw() as usize).and_then(|slot| slot.checked_sub(1))
-        } else {
-            self.hashed.get(&value).copied()
-        }
     }
 
     /// Notes that an append was met in a line; true if it had been already.
@@ -210,12 +191,6 @@ impl Index {
     }
 
     fn clear(&mut self, appends: &[Append]) {
-        if self.direct {
-            for append in appends {
-                self.table[append.value.raw() as usize] = 0;
-            }
-        } else {
-            self.hashed.clear();
-        }
+        self.places.clear(appends.iter().map(|append| append.value));
     }
 }

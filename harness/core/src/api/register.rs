@@ -101,16 +101,10 @@ impl Api for Register {
 
     fn decode_reply(call: &Call, value: Form<'_>) -> Result<Reply, DecodeError> {
         match call.op {
-            RegisterOp::Read => keyed_reply(call, value).int_or_nil().map(Reply::Read),
+            RegisterOp::Read => {
+                super::keyed_answer(call.key.as_ref(), value).int_or_nil().map(Reply::Read)
+            }
             RegisterOp::Write(_) | RegisterOp::Cas(..) => Ok(Reply::Written),
         }
-    }
-}
-
-/// The answer alone, where it stands as `[key answer]`.
-fn keyed_reply<'t>(call: &Call, value: Form<'t>) -> Form<'t> {
-    match (&call.key, value.array::<2>()) {
-        (Some(_), Ok([_, answer])) => answer,
-        _ => value,
     }
 }

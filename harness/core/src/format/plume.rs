@@ -1,0 +1,156 @@
+//! Plume's text, which AWDIT reads too: sessions of transactions, without any time.
+//!
+//! A line of equals signs begins a session, one of hyphens a transaction; `w 3 1` is a write of 1
+//! to the key 3, and `r 3 1` a read that found it. Every transaction has committed.
+//!
+//! A transaction becomes an invocation and its completion, of the process that is its session. They
+//! come in the order of the text, which is not that of time: whoever judges them may rely on the
+//! order within a session only.
+
+use super::ReadError;
+use super::window::{Output, Syntax, Window};
+use crate::api::Asked;
+use crate::event::{Kind, RawEvent};
+use crate::form::{Shape, Tape};
+use crate::op::Process;
+
+/// Reads Plume's text.
+#[derive(Debug, Default)]
+pub(super) struct Plume {
+    tape: Tape,
+    session: u64,
+    /// The session has transactions.
+    begun: bool,
+}
+
+/// A micro-operation.
+#[derive(Clone, Copy)]
+struct Mop<'w> {
+    at: usize,
+    f: &'w str,
+    key: &'w str,
+    value: Option<&'w str>,
+}
+
+/// A line.
+enum Line<'w> {
+    Session,
+    Transaction,
+    Mop(Mop<'w>),
+    Blank,
+}
+
+impl Syntax for Plume {
+    fn take(&mut self, window: &Window<'_>, output: &mut Output<'_>) -> Result<usize, ReadError> {
+        let text = window.text;
+        let (mut pos, mut start) = (0, 0);
+        let mut mops = Vec::new();
+        while pos < text.len() {
+            let end = match memchr::memchr(b'\n', &text.as_bytes()[pos..]) {
+                Some(length) => pos + length,
+                None if window.last => text.len(),
+                None => return Ok(start),
+            };
+            let line = line(window, pos, end)?;
+            pos = text.len().min(end + 1);
+            match line {
+                Line::Mop(mop) => mops.push(mop),
+                Line::Blank => {}
+                Line::Session | Line::Transaction => {
+                    self.transaction(window, start, &mops, output)?;
+                    mops.clear();
+                    start = pos;
+                    if matches!(line, Line::Session) && std::mem::take(&mut self.begun) {
+                        self.session += 1;
+                    }
+                }
+            }
+        }
+        if !window.last {
+            return Ok(start);
+        }
+        self.transaction(window, start, &mops, output)?;
+        Ok(text.len())
+    }
+}
+
+impl Plume {
+    fn transaction(
+        &mut self,
+        window: &Window<'_>,
+        start: usize,
+        mops: &[Mop<'_>],
+        output: &mut Output<'_>,
+    ) -> Result<(), ReadError> {
+        if mops.is_empty() {
+            return Ok(());
+        }
+        self.begun = true;
+        for kind in [Kind::Invoke, Kind::Ok] {
+            self.fill(start, mops, kind);
+            let raw = RawEvent {
+                index: None,
+                time: None,
+                kind,
+                process: Process::Client(self.session),
+                asked: Asked { f: "txn", key: None, value: self.tape.root() },
+                node: None,
+                error: None,
+            };
+            output.event(window, start, &raw)?;
+        }
+        Ok(())
+    }
+
+    /// Puts the transaction on the tape; what it read is known when it is done.
+    fn fill(&mut self, start: usize, mops: &[Mop<'_>], kind: Kind) {
+        let tape = &mut self.tape;
+        tape.clear();
+        let list = tape.open(0, Shape::List);
+        for mop in mops {
+            let at = u32::try_from(mop.at - start).unwrap_or(u32::MAX);
+            let open = tape.open(at, Shape::List);
+            tape.word(at, mop.f);
+            atom(tape, at, mop.key);
+            match mop.value {
+                Some(value) if mop.f == "w" || kind == Kind::Ok => atom(tape, at, value),
+                _ => tape.nil(at),
+            }
+            tape.close(&open);
+        }
+        tape.close(&list);
+    }
+}
+
+fn atom(tape: &mut Tape, at: u32, text: &str) {
+    match text.parse() {
+        Ok(number) => tape.int(at, number),
+        Err(_) => tape.text(at, text),
+    }
+}
+
+fn line<'w>(window: &Window<'w>, start: usize, end: usize) -> Result<Line<'w>, ReadError> {
+    let text = window.text[start..end].trim();
+    let only = |mark: char| text.len() >= 3 && text.chars().all(|found| found == mark);
+    if text.is_empty() {
+        return Ok(Line::Blank);
+    }
+    if only('=') {
+        return Ok(Line::Session);
+    }
+    if only('-') {
+        return Ok(Line::Transaction);
+    }
+    let mut words = text.split_ascii_whitespace();
+    let mop = match (words.next(), words.next(), words.next(), words.next()) {
+        (Some("w"), Some(key), value @ Some(_), None) => Some(("w", key, value)),
+        (Some("r"), Some(key), value, None) => Some(("r", key, value)),
+        _ => None,
+    };
+    let (f, key, value) = mop.ok_or_else(|| {
+        let found = super::text::found(text, 0);
+        let message = format!("expected w KEY VALUE, r KEY VALUE, ===== or -----, found {found}");
+        window.error(start, message)
+    })?;
+    Ok(Line::Mop(Mop { at: start, f, key, value }))
+}
