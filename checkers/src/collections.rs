@@ -34,10 +34,13 @@
 //! there one if too few removals began for a removal that found nothing, as every collection is an
 //! unordered queue. In the few cases between, the general engine decides, within its budget.
 //!
-//! *Elements that were inserted twice* make the problem NP-complete; the general engine decides.
+//! *Elements that were inserted twice* make the problem NP-complete. It is tried whether the first
+//! of equal elements to be put in can have been the first to be taken out; if that yields no order,
+//! the general engine decides. (An insertion that was tried again because its fate was unknown is
+//! no second one, if nobody took the element out.)
 //!
-//! *Certificates.* An order is replayed by a machine of its own ([`machine`]), a violation is shrunk
-//! to a few operations that the general engine has to find impossible too.
+//! *Certificates.* An order is replayed by a machine of its own ([`machine`]), a violation is
+//! shrunk to a few operations that the general engine has to find impossible too.
 //!
 //! Kinds: `unexpected` (removed, but nobody had inserted it), `duplicated` (removed more often than
 //! inserted), `false-empty` (nothing was found while something was in all the time), `out-of-order`
@@ -111,19 +114,25 @@ pub(crate) fn decide<'h, D: Discipline>(
     limits: &Limits,
 ) -> Decided<'h, D::Api> {
     let by = "intervals";
-    let parts = match parts::of(object) {
-        Shape::Distinct(parts) => parts,
+    let (parts, is_guess) = match parts::of(object) {
+        Shape::Distinct(parts) => (parts, false),
+        Shape::Repeated(Some(parts)) => (parts, true),
+        Shape::Repeated(None) => return by_engine::<D>(&object.ops, limits),
         Shape::Wrong(violation) => return Decided::new(by, Ruling::Violated(violation)),
-        Shape::Repeated => return by_engine::<D>(&object.ops, limits),
     };
+    if let Some(limit) = limits.exceeded() {
+        return Decided::new(by, Ruling::Open(format!("not decided within {limit}")));
+    }
     let dealt = deal::<D>(&parts);
-    if let Some(order) = dealt.as_ref().and_then(|dealt| D::arrange(dealt).ok()) {
-        let ruling = if machine::replays::<D::Machine, _>(&object.ops, &order) {
-            Ruling::Linearizable
-        } else {
-            Ruling::Open(PLEASE_REPORT.to_owned())
-        };
-        return Decided::new(by, ruling);
+    let order = dealt.as_ref().and_then(|dealt| D::arrange(dealt).ok());
+    match order.map(|order| machine::replays::<D::Machine, _>(&object.ops, &order)) {
+        Some(true) => return Decided::new(by, Ruling::Linearizable),
+        _ if is_guess => return by_engine::<D>(&object.ops, limits),
+        Some(false) => return Decided::new(by, Ruling::Open(PLEASE_REPORT.to_owned())),
+        None => {}
+    }
+    if let Some(limit) = limits.exceeded() {
+        return Decided::new(by, Ruling::Open(format!("not decided within {limit}")));
     }
     let generous = parts.with_removals_for_all();
     let ruling = match D::arrange(&generous) {

@@ -31,7 +31,11 @@ pub const MODEL: Model = Model {
     name: "coordinated-attack",
     about: "no general attacks alone",
     page: "\
-Operations: see the module of that name.",
+Operations: {f: propose, value: 1 to attack or 0 to retreat, then what the general decided}, {f: learn,
+value: nil, then what it has decided}; with a `key`, each key is a battle of its own.
+Finds: attacks-alone, validity (an attack that nobody proposed), integrity (a general changed its mind).
+A history in which nobody ever attacked is unknown, for retreating for ever agrees trivially.
+Decided in O(n log n).",
     make: |options| {
         options.only("coordinated-attack", &[])?;
         Ok(typed(CoordinatedAttack))

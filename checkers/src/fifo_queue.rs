@@ -4,19 +4,19 @@
 //! of unknown fate, certificates. This is what is left for queues whose every element has both its
 //! operations, or stays for ever.
 //!
-//! *Condition.* Let E be: the insertion of v ended before that of w began; D: the removal of v ended
-//! before that of w began (staying counts as a removal after everything). The queue is linearizable
-//! if and only if no two elements have v E w and w D v. It is necessary. It suffices: first take an
-//! insertion to end when its element's removal does, and a removal to begin when the insertion does,
-//! at the latest; that adds no such pair. E and D are interval orders, so a cycle of them could be
-//! shortened until it is such a pair: of v E w D x E y either v E y or x E w. So there is an order
-//! of the elements that agrees with both. In that order let everything take effect as soon as it
-//! and what comes before it has begun. An insertion then takes effect when some earlier element's
-//! began, thus before it ended, by E; a removal likewise, by D, or when some earlier element's
-//! insertion began: before it ended, for else it would be E the other way around.
+//! *Condition.* Let E be: the insertion of v ended before that of w began; D: the removal of v
+//! ended before that of w began (staying counts as a removal after everything). The queue is
+//! linearizable if and only if no two elements have v E w and w D v. It is necessary. It suffices:
+//! first take an insertion to end when its element's removal does, and a removal to begin when the
+//! insertion does, at the latest; that adds no such pair. E and D are interval orders, so a cycle
+//! of them could be shortened until it is such a pair: of v E w D x E y either v E y or x E w. So
+//! there is an order of the elements that agrees with both. In that order let everything take
+//! effect as soon as it and what comes before it has begun. An insertion then takes effect when
+//! some earlier element's began, thus before it ended, by E; a removal likewise, by D, or when some
+//! earlier element's insertion began: before it ended, for else it would be E the other way around.
 //!
-//! *Deadlines* are exact. An open element v has to be removed before the removal of any w with v E w
-//! ended. Those are the earlier the earlier v is in the queue; so if some element needs a removal
+//! *Deadlines* are exact. An open element v has to be removed before the removal of any w with v E
+//! w ended. Those are the earlier the earlier v is in the queue; so if some element needs a removal
 //! of unknown fate at some time, all that had been put in before it need one by then too, whatever
 //! moments the empties are given. Hence the moments can be chosen each for itself: one at which no
 //! removed element is certainly in, and not more open ones than removals of unknown fate had begun.
@@ -61,11 +61,11 @@ pub const MODEL: Model = Model {
     name: NAME,
     about: "FIFO queues (enqueue, dequeue), linearizable, each key on its own",
     page: "\
-Operations: {f: enqueue, value: 3}, {f: dequeue, value: nil, then what was taken out}; with a `key`, or
-with [key argument] as value, each key is a queue of its own. A dequeue that is answered with nil found
-the queue empty; one that is a `fail` did not happen and says nothing.
-Decided in O(n log n) where no element is enqueued twice, also with operations of unknown fate; else by
-search within a budget.
+Operations: {f: enqueue, value: 3}, {f: dequeue, value: nil, then what was taken out}; with a
+`key`, or with [key argument] as value, each key is a queue of its own. A dequeue that is answered
+with nil found the queue empty; one that is a `fail` did not happen and says nothing.
+Decided in O(n log n) where no element is enqueued twice, also with operations of unknown fate;
+else by search within a budget.
 Finds: unexpected, duplicated, out-of-order, false-empty.",
     make: |options| {
         options.only(NAME, &[])?;
@@ -232,6 +232,9 @@ fn sequence(items: &[Item]) -> Option<Vec<usize>> {
     Some(sequence)
 }
 
+/// Segment, event, insertions before removals, turn.
+type Place = (usize, u32, u8, usize);
+
 /// Lets everything take effect as soon as it and what comes before it has begun, within the segment
 /// of time between empties to which the element belongs.
 fn order(parts: &Parts, sequence: &[usize], moments: &[u32]) -> Order {
@@ -239,7 +242,7 @@ fn order(parts: &Parts, sequence: &[usize], moments: &[u32]) -> Order {
     cuts.sort_unstable();
     cuts.dedup();
     let mut latest = vec![(0, 0); cuts.len() + 1];
-    let mut keyed: Vec<((usize, u32, u8, usize), usize, Reply)> = Vec::new();
+    let mut keyed: Vec<(Place, usize, Reply)> = Vec::new();
     for (turn, item) in sequence.iter().enumerate() {
         let item = &parts.items[*item];
         let segment = cuts.partition_point(|cut| *cut < item.begun());

@@ -1,3 +1,4 @@
 //! Seeded histories for benchmarks.
 
+pub mod registers;
 pub mod transactions;

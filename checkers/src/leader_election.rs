@@ -35,7 +35,11 @@ pub const MODEL: Model = Model {
     name: "leader-election",
     about: "at most one leader a term",
     page: "\
-Operations: {f: leader, value: nil, then what the node said of itself}; see the module of that name.",
+Operations: {f: observe, value: nil, then {term: 4, leader: true, reign: 1, boot: 1}}, what a node says of
+itself; {f: campaign}, likewise. The `node` says who speaks.
+Finds: two-leaders-one-term, when two nodes held themselves for the leader of one term.
+A history in which nobody led is unknown.
+Decided in O(n log n).",
     make: |options| {
         options.only("leader-election", &[])?;
         Ok(typed(LeaderElection { exclusive_in_time: false }))

@@ -24,34 +24,51 @@
 //! # Ok::<(), schism_core::history::HistoryError>(())
 //! ```
 //!
+//! How to use them in a test of your own follows below.
+//!
 //! [`History`]: schism_core::history::History
 //! [`RunFacts`]: schism_core::record::RunFacts
+#![doc = include_str!("../README.md")]
 
+pub mod add_remove_set;
 pub mod availability;
 pub mod bank;
+pub mod causal_reverse;
 pub mod consensus;
 pub mod convergence;
 pub mod coordinated_attack;
 pub mod counter;
 pub mod coverage;
+pub mod durability;
+pub mod fencing_lock;
 pub mod fifo_queue;
 pub mod generate;
+pub mod kv;
 pub mod leader_election;
 pub mod linearizable;
 pub mod list_append;
+pub mod locks;
 pub mod long_fork;
 pub mod minimize;
 pub mod models;
+pub mod monotonic;
+pub mod multi_register;
+pub mod partitioned_log;
 pub mod priority_queue;
+pub mod record;
 pub mod recovery;
+pub mod sequential;
+pub mod session_guarantees;
 pub mod set_full;
 pub mod stack;
 pub mod stats;
+pub mod strongest_model;
 pub mod total_order;
 pub mod total_queue;
 pub mod transactions;
 pub mod unique_ids;
 pub mod unordered_queue;
+pub mod watch;
 
 #[cfg(test)]
 #[path = "../tests/checkers/build.rs"]
@@ -69,25 +86,39 @@ pub use judge::judge;
 
 /// Every checker: its name, and what it promises to find.
 pub const CHECKERS: &[(&str, &str)] = &[
+    (add_remove_set::NAME, "elements of a set are in or not, as if there were one copy"),
     (availability::NAME, "who answered during each fault; judges nothing"),
     (bank::NAME, "money moves between accounts, and is neither made nor lost"),
+    (causal_reverse::NAME, "who sees an element sees what was there before it"),
     (consensus::NAME, "Agreement, Validity, Integrity and Termination of decisions"),
     (convergence::NAME, "after healing, all replicas of a register hold one value"),
     (coordinated_attack::NAME, "no general attacks alone"),
     (counter::NAME, "reads of a counter show what had been added by then"),
     (coverage::NAME, "the run did enough, and its faults took effect: else unknown"),
+    (fencing_lock::NAME, "fencing tokens are unique and grow with each grant"),
     (fifo_queue::NAME, "queues hand out what was put in, once and in order"),
+    (kv::NAME, "strings by key grow and change as if there were one copy"),
+    (durability::NAME, "at rest, no acknowledged write of a register is undone"),
     (leader_election::NAME, "at most one leader a term, or at one time"),
     (linearizable::NAME, "registers behave as if there were one copy"),
     (list_append::NAME, "transactions over lists are strict-serializable"),
     (long_fork::NAME, "no two reads see two writes in opposite orders"),
+    (multi_register::NAME, "transactions over registers take effect at one moment each"),
+    (locks::NAME, "a mutex has one holder at a time, and only the holder releases it"),
     (priority_queue::NAME, "priority queues hand out the least, or the greatest, first"),
+    (monotonic::NAME, "values that only grow are never seen to shrink"),
+    (partitioned_log::NAME, "messages of a log keep their places, and nobody misses one"),
     (recovery::NAME, "operations succeed again within a bound after healing"),
+    (locks::REENTRANT_NAME, "the same for a mutex that its holder may acquire again"),
+    (sequential::NAME, "registers have one order that agrees with each process's"),
+    (session_guarantees::NAME, "registers keep session guarantees, PRAM, causal consistency"),
     (set_full::NAME, "nothing acknowledged is lost from a growing set"),
     (stack::NAME, "stacks hand out first what was put in last"),
     (stats::NAME, "counts, rates, latencies, errors; judges nothing"),
+    (strongest_model::NAME, "the strongest consistency that registers show; judges nothing"),
     (total_order::NAME, "every node delivers the same messages in the same order"),
     (total_queue::NAME, "whatever is put into a queue comes out, and nothing else"),
     (unique_ids::NAME, "no identifier is handed out twice"),
     (unordered_queue::NAME, "queues hand out what was put in, once"),
+    (watch::NAME, "watchers are told of every change, once, in order, and whole"),
 ];

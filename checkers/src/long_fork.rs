@@ -113,6 +113,7 @@ impl Checker<Api> for LongFork {
         if tally.count("long-fork") == 0 {
             orders.cycle(&mut tally);
         }
+        tally.put_first("long-fork");
         let details = json!({
             "keys": orders.keys.len(),
             "reads": reads.len(),

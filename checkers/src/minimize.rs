@@ -92,15 +92,14 @@ impl Sink for Recording {
         let Process::Client(process) = raw.process else { return Ok(()) };
         let event = OwnedEvent::new(raw, index);
         let open = if raw.kind == Kind::Invoke { None } else { self.open.remove(&process) };
-        match open {
-            Some(position) => self.ops[position].completion = Some(event),
-            None => {
-                if raw.kind == Kind::Invoke {
-                    self.open.insert(process, self.ops.len());
-                }
-                self.ops.push(RecordedOp { first: event, completion: None });
-            }
+        if let Some(position) = open {
+            self.ops[position].completion = Some(event);
+            return Ok(());
         }
+        if raw.kind == Kind::Invoke {
+            self.open.insert(process, self.ops.len());
+        }
+        self.ops.push(RecordedOp { first: event, completion: None });
         Ok(())
     }
 }

@@ -33,6 +33,9 @@ use std::collections::BTreeMap;
 /// How many steps the general engine may take for one object.
 const BUDGET: u64 = 20_000_000;
 
+/// How many it may take for each prefix, to find the operation that makes an object impossible.
+const CULPRIT_BUDGET: u64 = 2_000_000;
+
 /// How many steps it may take to check a core, and for how many operations that is tried.
 const CORE_BUDGET: u64 = 200_000;
 const CORE_LEN: usize = 64;
@@ -48,6 +51,8 @@ pub(crate) trait Kind: Sync {
     const NAME: &'static str;
     /// One of them and several, such as `queue` and `queues`.
     const WORDS: [&'static str; 2];
+    /// What objects are counted as, if one is made of several.
+    const COUNTED: [&'static str; 2] = Self::WORDS;
 
     /// Which object a call concerns.
     fn key(call: &<Self::Api as Api>::Call) -> Option<&Key>;
@@ -60,6 +65,11 @@ pub(crate) trait Kind: Sync {
     /// The objects of a history, each with its operations in the order of invocation.
     fn objects<'h>(&self, history: &'h History<Self::Api>) -> Vec<Object<'h, Self::Api>> {
         by_key(history, |call| Self::key(call), |op| Self::matters(op))
+    }
+
+    /// What an object is called in a sentence.
+    fn name(object: &Object<'_, Self::Api>) -> String {
+        object.name(Self::WORDS)
     }
 
     /// Decides one object.
@@ -108,6 +118,16 @@ pub(crate) struct Violation<'h, A: Api> {
 impl<'h, A: Api> Decided<'h, A> {
     pub(crate) fn new(by: &'static str, ruling: Ruling<'h, A>) -> Self {
         Self { by, ruling }
+    }
+
+    /// The same of the operations of the history, where copies of them were judged.
+    pub(crate) fn of_originals<'o, B: Api>(self, ops: &[Timed<'o, B>]) -> Decided<'o, B> {
+        let ruling = match self.ruling {
+            Ruling::Linearizable => Ruling::Linearizable,
+            Ruling::Open(why) => Ruling::Open(why),
+            Ruling::Violated(violation) => Ruling::Violated(violation.of_originals(ops)),
+        };
+        Decided { by: self.by, ruling }
     }
 }
 
@@ -165,10 +185,10 @@ pub(crate) fn check<K: Kind>(
         match decided.ruling {
             Ruling::Linearizable => certified += 1,
             Ruling::Violated(violation) => {
-                invalid.push(object.name(K::WORDS));
-                tally.add(violation.kind, || violation.describe(&object.name(K::WORDS), run));
+                invalid.push(K::name(object));
+                tally.add(violation.kind, || violation.describe(&K::name(object), run));
             }
-            Ruling::Open(why) => open.push(format!("{}: {why}", object.name(K::WORDS))),
+            Ruling::Open(why) => open.push(format!("{}: {why}", K::name(object))),
         }
     }
     let completed = objects.iter().flat_map(|object| &object.ops).filter(|op| op.completed());
@@ -182,14 +202,14 @@ pub(crate) fn check<K: Kind>(
         "undecided": open,
         "anomalies": tally.to_json(),
     });
-    let [one, many] = K::WORDS;
+    let [one, many] = K::COUNTED;
     let work = format!(
         "{} on {}",
         count(completed, "operation", "operations"),
         count(objects.len(), one, many)
     );
     let (verdict, summary) =
-        conclude(tally, &open, completed, &work, decided_of(certified, open.len()));
+        conclude(tally, &open, completed, &work, &decided_of(certified, open.len()));
     Finding::new(K::NAME, verdict, summary).with_details(details)
 }
 
@@ -203,7 +223,7 @@ fn conclude(
     open: &[String],
     completed: usize,
     work: &str,
-    decided: String,
+    decided: &str,
 ) -> (Verdict, String) {
     if !tally.is_empty() {
         let summary = format!("{work}: not linearizable ({})", tally.in_words());
@@ -233,6 +253,21 @@ impl<A: Api> Object<'_, A> {
 }
 
 impl<A: Api> Violation<'_, A> {
+    /// The same with the operations of the history, where it was found on copies of them.
+    pub(crate) fn of_originals<'h, B: Api>(self, ops: &[Timed<'h, B>]) -> Violation<'h, B> {
+        let original = |op: &Op<A>| {
+            let at = ops.binary_search_by_key(&op.invoked.index, |timed| timed.start);
+            at.ok().map(|at| ops[at].op)
+        };
+        let core = self.core.into_iter();
+        Violation {
+            kind: self.kind,
+            summary: self.summary,
+            core: core.filter_map(|(op, did)| Some((original(op)?, did))).collect(),
+            because: self.because,
+        }
+    }
+
     fn describe(self, object: &str, run: &RunFacts) -> Anomaly {
         let ops = self.core.iter().map(|(op, _)| *op);
         let from = ops.clone().map(|op| op.invoked.time).min().unwrap_or_default();
@@ -264,10 +299,18 @@ pub(crate) fn by_search<'h, M: Model>(
     limits: &Limits,
     did: impl Fn(&Op<M::Api>) -> String,
 ) -> Decided<'h, M::Api> {
+    by_search_verified::<M>(ops, limits, did, |order| verify::is_linearization::<M>(ops, order))
+}
+
+/// Decides by the general engine, with a verifier of one's own.
+pub(crate) fn by_search_verified<'h, M: Model>(
+    ops: &[Timed<'h, M::Api>],
+    limits: &Limits,
+    did: impl Fn(&Op<M::Api>) -> String,
+    verify: impl Fn(&[usize]) -> bool,
+) -> Decided<'h, M::Api> {
     let ruling = match search::decide::<M>(ops, BUDGET) {
-        Answer::Linearizable(order) if verify::is_linearization::<M>(ops, &order) => {
-            Ruling::Linearizable
-        }
+        Answer::Linearizable(order) if verify(&order) => Ruling::Linearizable,
         Answer::Linearizable(_) => Ruling::Open(PLEASE_REPORT.to_owned()),
         Answer::Impossible => Ruling::Violated(unexplained::<M>(ops, limits, did)),
         Answer::Exhausted => Ruling::Open(format!(
@@ -285,9 +328,12 @@ fn unexplained<'h, M: Model>(
     limits: &Limits,
     did: impl Fn(&Op<M::Api>) -> String,
 ) -> Violation<'h, M::Api> {
-    let culprit = culprit(ops, |ops| match limits.are_exceeded() {
-        true => Answer::Exhausted,
-        false => search::decide::<M>(ops, BUDGET),
+    let culprit = culprit(ops, |ops| {
+        if limits.are_exceeded() {
+            Answer::Exhausted
+        } else {
+            search::decide::<M>(ops, CULPRIT_BUDGET)
+        }
     });
     let Some(culprit) = culprit else {
         let summary =

@@ -7,16 +7,16 @@
 //! *Rule.* The removal of v takes effect at a moment at which nothing of higher priority is in, and
 //! that is all. So let x(v) be the first gap, from the beginning of v's removal (and insertion) on,
 //! in which no u of higher priority *has to be in*: u has to be in from the end of its insertion to
-//! x(u), without the latter. If x(v) is not before the end of v's removal, there is no order. If all
-//! have their x, there is one: remove each in its gap x, and insert it as late as its insertion
+//! x(u), without the latter. If x(v) is not before the end of v's removal, there is no order. If
+//! all have their x, there is one: remove each in its gap x, and insert it as late as its insertion
 //! allows, or directly before its removal. Then it is in exactly while it has to be. Within a gap
 //! higher priorities are removed first, and what stays in after the gap is put in last.
 //!
 //! Removals that found nothing are like the removal of an element of the lowest priority.
 //!
 //! *Deadlines* of open elements: an element v of unknown removal has to be gone before a removal of
-//! lower priority ends that began after v's insertion had ended. (Not exact: such a removal may have
-//! to wait for others.)
+//! lower priority ends that began after v's insertion had ended. (Not exact: such a removal may
+//! have to wait for others.)
 //!
 //! `O(n log n)`, for sorting; the gaps that are taken are joined, so that each is passed once.
 //!
@@ -58,12 +58,12 @@ pub const MODEL: Model = Model {
     name: NAME,
     about: "priority queues (insert, extract-min or -max), linearizable, each key on its own",
     page: "\
-Operations: {f: insert, value: 3}, {f: extract-min, value: nil, then what was taken out}, or
-{f: extract-max, ...}; `extract` and `dequeue` mean extract-min. An element is its own priority. With a
-`key`, or with [key argument] as value, each key is a queue of its own. An extraction that is answered
-with nil found the queue empty; one that is a `fail` did not happen and says nothing.
-Decided in O(n log n) where no element is inserted twice, and nearly always also with operations of
-unknown fate; else by search within a budget.
+Operations: {f: insert, value: 3}, {f: extract-min, value: nil, then what was taken out}, or {f:
+extract-max, ...}; `extract` and `dequeue` mean extract-min. An element is its own priority. With
+a `key`, or with [key argument] as value, each key is a queue of its own. An extraction that is
+answered with nil found the queue empty; one that is a `fail` did not happen and says nothing.
+Decided in O(n log n) where no element is inserted twice, and nearly always also with operations
+of unknown fate; else by search within a budget.
 Finds: unexpected, duplicated, priority-inversion, false-empty.",
     make: |options| {
         options.only(NAME, &[])?;

@@ -134,7 +134,8 @@ impl<A: GrowSet> Checker<A> for SetFull {
             if limits.are_exceeded() {
                 break;
             }
-            contents_are_plausible(set, &mut tally);
+            duplicated_elements(set, &mut tally);
+            unexpected_elements(set, &mut tally);
             let lines = timeline::lines(set);
             if is_foreign(run) {
                 nothing_vanishes(set, &lines, run, &mut tally);
@@ -234,7 +235,7 @@ fn conclude(tally: Tally, seen: &Seen, foreign: bool, limits: &Limits) -> (Verdi
     (Verdict::Valid, summary)
 }
 
-fn of_key(key: Option<&Key>) -> String {
+pub(crate) fn of_key(key: Option<&Key>) -> String {
     key.map_or_else(String::new, |key| format!("key {key}: "))
 }
 
@@ -244,10 +245,9 @@ impl<A: Api> Element<'_, A> {
     }
 }
 
-/// Nothing comes from nowhere, and nothing is there twice. Each element is reported once.
-fn contents_are_plausible<A: Api>(set: &OneSet<'_, A>, tally: &mut Tally) {
+/// Nothing is there twice. Each element is reported once.
+fn duplicated_elements<A: Api>(set: &OneSet<'_, A>, tally: &mut Tally) {
     let mut twice = vec![false; set.elements.len()];
-    let mut from_nowhere = vec![false; set.elements.len()];
     for read in &set.reads {
         for number in &read.twice {
             if std::mem::replace(&mut twice[*number as usize], true) {
@@ -264,6 +264,13 @@ fn contents_are_plausible<A: Api>(set: &OneSet<'_, A>, tally: &mut Tally) {
                 .with_op(read.op)
             });
         }
+    }
+}
+
+/// Nothing comes from nowhere. Each element is reported once.
+pub(crate) fn unexpected_elements<A: Api>(set: &OneSet<'_, A>, tally: &mut Tally) {
+    let mut from_nowhere = vec![false; set.elements.len()];
+    for read in &set.reads {
         for number in &read.has {
             let number = *number as usize;
             let element = &set.elements[number];

@@ -19,8 +19,8 @@
 //! greatest de. As stretches only get shorter, what fits from below goes on to do so. Each stretch
 //! that is looked at loses an element, or is the last one. `O(n log n)`.
 //!
-//! *Deadlines* of open elements: u has to be gone before a pop of an element ended that was
-//! certainly in when u was pushed. (Not exact: an element may have been below u for other reasons.)
+//! *Deadlines* of open elements: see `deadlines`. They are necessary where only popped elements that
+//! are certainly in are looked at, and not exact, as others may be in too.
 //!
 //! ```
 //! use schism_checkers::stack::Stack;
@@ -39,12 +39,13 @@
 //! # Ok::<(), schism_core::history::HistoryError>(())
 //! ```
 
+mod deadlines;
 mod stretches;
 mod trees;
 
 use crate::collections::gaps::{Cover, chain};
-use crate::collections::parts::{Fate, Parts};
-use crate::collections::{self, Conflict, Discipline, Order, SuffixLeast, machine, states};
+use crate::collections::parts::Parts;
+use crate::collections::{self, Conflict, Discipline, Order, machine, states};
 use crate::models::{Model, typed};
 use crate::objects::{self, Decided, Kind, Object};
 use schism_core::api::Key;
@@ -62,11 +63,11 @@ pub const MODEL: Model = Model {
     name: NAME,
     about: "stacks (push, pop), linearizable, each key on its own",
     page: "\
-Operations: {f: push, value: 3}, {f: pop, value: nil, then what was taken out}; with a `key`, or with
-[key argument] as value, each key is a stack of its own. A pop that is answered with nil found the stack
-empty; one that is a `fail` did not happen and says nothing.
-Decided in O(n log n) where no element is pushed twice, and nearly always also with operations of unknown
-fate; else by search within a budget.
+Operations: {f: push, value: 3}, {f: pop, value: nil, then what was taken out}; with a `key`, or
+with [key argument] as value, each key is a stack of its own. A pop that is answered with nil
+found the stack empty; one that is a `fail` did not happen and says nothing.
+Decided in O(n log n) where no element is pushed twice, and nearly always also with operations of
+unknown fate; else by search within a budget.
 Finds: unexpected, duplicated, out-of-order, false-empty.",
     make: |options| {
         options.only(NAME, &[])?;
@@ -112,24 +113,7 @@ impl Discipline for Lifo {
     const EXACT: bool = false;
 
     fn deadlines(parts: &Parts) -> Vec<u32> {
-        let mut deadlines = vec![u32::MAX; parts.items.len()];
-        let mut by_end: Vec<usize> = (0..parts.items.len()).collect();
-        by_end.sort_unstable_by_key(|item| parts.items[*item].ee);
-        let mut below = by_end.into_iter().peekable();
-        let mut pops = SuffixLeast::new(parts.events);
-        // Items are in the order of their insertions' beginnings.
-        for (at, item) in parts.items.iter().enumerate() {
-            while let Some(earlier) = below.next_if(|earlier| parts.items[*earlier].ee < item.es) {
-                let earlier = &parts.items[earlier];
-                if matches!(earlier.fate, Fate::Removed(_)) {
-                    pops.add(earlier.ds, earlier.de);
-                }
-            }
-            if item.fate == Fate::Open {
-                deadlines[at] = pops.from(item.ee);
-            }
-        }
-        deadlines
+        deadlines::deadlines(parts)
     }
 
     fn arrange(parts: &Parts) -> Result<Order, Conflict> {

@@ -41,7 +41,12 @@ pub const MODEL: Model = Model {
     name: "total-order",
     about: "every node delivers the same messages in the same order",
     page: "\
-Operations: see the module of that name.",
+Operations: {f: broadcast, value: 3}, {f: delivered, value: nil, then all that the node has delivered, in
+order}. The `node` says who delivered.
+Finds: different-order, duplicated, unexpected, regressed (a node forgot what it had delivered), lost (what
+was acknowledged is missing at the end).
+A history in which nobody asked what was delivered at the end is unknown.
+Decided in O(n log n) of what was delivered.",
     make: |options| {
         options.only("total-order", &[])?;
         Ok(typed(TotalOrder::default()))

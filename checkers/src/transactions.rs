@@ -21,7 +21,7 @@ mod build;
 mod by_value;
 mod complete;
 mod cycles;
-mod intern;
+pub(crate) mod intern;
 mod judge;
 mod list_append;
 mod lists;

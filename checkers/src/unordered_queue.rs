@@ -44,11 +44,11 @@ pub const MODEL: Model = Model {
     name: NAME,
     about: "queues without an order (enqueue, dequeue), linearizable, each key on its own",
     page: "\
-Operations: {f: enqueue, value: 3}, {f: dequeue, value: nil, then what was taken out}; with a `key`, or
-with [key argument] as value, each key is a queue of its own. A dequeue that is answered with nil found
-the queue empty; one that is a `fail` did not happen and says nothing.
-Decided in O(n log n) where no element is enqueued twice, also with operations of unknown fate; else by
-search within a budget.
+Operations: {f: enqueue, value: 3}, {f: dequeue, value: nil, then what was taken out}; with a
+`key`, or with [key argument] as value, each key is a queue of its own. A dequeue that is answered
+with nil found the queue empty; one that is a `fail` did not happen and says nothing.
+Decided in O(n log n) where no element is enqueued twice, also with operations of unknown fate;
+else by search within a budget.
 Finds: unexpected, duplicated, false-empty.",
     make: |options| {
         options.only(NAME, &[])?;

@@ -13,7 +13,7 @@ pub(crate) mod worker;
 
 use crate::cli::Failure;
 use crate::{judge, registry, store};
-pub(crate) use answer::Answer;
+pub(crate) use answer::{Answer, steps};
 use anyhow::{Context as _, anyhow, ensure};
 use clap::Args;
 pub(crate) use judging::Judging;

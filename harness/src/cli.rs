@@ -13,7 +13,7 @@ mod pipe;
 mod report;
 mod test;
 
-use crate::{check, corpus, explain, matrix};
+use crate::{check, convert, corpus, explain, generate, matrix};
 use clap::{Parser, Subcommand};
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -69,6 +69,8 @@ enum Command {
     Check(check::Check),
     /// Say what is wrong with a history: words, its smallest part that fails, a picture
     Explain(explain::Explain),
+    /// Write a history in another format
+    Convert(convert::Convert),
     /// Write a stored run's report again
     Report(report::Report),
     /// Show systems, workloads, faults, models or runs
@@ -77,6 +79,8 @@ enum Command {
     Matrix(matrix::Matrix),
     /// Judge histories whose verdicts are known, and compare
     Corpus(corpus::Corpus),
+    /// Write a history to measure checkers with
+    Generate(generate::Generate),
     /// Run a stored run's test again, with the same options and seed
     Replay(report::Replay),
     /// Undo what the faults of a crashed controller left behind
@@ -106,8 +110,10 @@ pub fn main() -> ExitCode {
         Command::Test(test) => test.run(),
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Convert(convert) => convert.run(),
         Command::Judge(worker) => worker.run(),
         Command::Corpus(corpus) => corpus.run(),
+        Command::Generate(generate) => generate.run(),
         Command::Report(report) => report.run(),
         Command::List(list) => list.run(),
         Command::Matrix(matrix) => matrix.run(),

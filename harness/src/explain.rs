@@ -2,7 +2,7 @@
 //! still wrong, and as a picture.
 
 use crate::check::worker::detect;
-use crate::check::{Judging, judge_file};
+use crate::check::{Judging, judge_file, steps};
 use crate::cli::Failure;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// The arguments of `schism explain`.
@@ -87,12 +88,13 @@ impl Explain {
     /// Reads the history again, to show operations as they stand there.
     fn record(&self) -> anyhow::Result<Recording> {
         let mut file = File::open(&self.file)?;
-        let format = match self.judging.asked_format() {
-            Some(format) => format,
+        let (format, head) = match self.judging.asked_format() {
+            Some(format) => (format, Vec::new()),
             None => detect(&mut file)?,
         };
         let mut recording = Recording::default();
-        format::read(format, file, &mut recording, &Limits::default())?;
+        let text = head.as_slice().chain(file);
+        format::read(format, text, &mut recording, &Limits::default())?;
         Ok(recording)
     }
 
@@ -141,7 +143,7 @@ impl Explain {
 
 fn in_words(anomaly: &Anomaly) -> String {
     let mut text = format!("{}: {}\n", anomaly.kind, anomaly.summary);
-    for (position, step) in anomaly.because.iter().enumerate() {
+    for (position, step) in steps(anomaly).iter().enumerate() {
         let _ = writeln!(text, "  {}. {step}", position + 1);
     }
     text

@@ -7,10 +7,12 @@
 pub mod beliefs;
 pub mod check;
 pub mod cli;
+mod convert;
 mod corpus;
 pub mod environment;
 mod explain;
 pub mod faults;
+mod generate;
 pub mod install;
 pub mod interpreter;
 pub mod journal;

@@ -120,6 +120,18 @@ fn the_chapters_commands_are_those_that_ci_runs() {
 }
 
 #[test]
+fn the_page_on_checking_covers_every_model_and_format() {
+    let page = read("harness/docs/checking.md");
+    for model in schism_checkers::models::MODELS {
+        assert!(page.contains(&format!("| `{}` |", model.name)), "checking.md: {}", model.name);
+        assert!(page.contains(model.about), "checking.md: {}", model.about);
+    }
+    for format in schism_core::format::Format::ALL {
+        assert!(page.contains(&format!("`{format}`")), "checking.md: {format}");
+    }
+}
+
+#[test]
 fn every_protocol_of_the_chapter_can_be_tested() {
     for protocol in schism_agreement::PROTOCOLS {
         let known = schism::registry::entries().iter().any(|entry| entry.system == protocol.name);

@@ -6,12 +6,12 @@
 //! gives these answers. `O(n)`, for priority queues `O(n log n)`.
 
 use crate::linearizable::timed::Timed;
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 use schism_core::api::Api;
 use schism_core::api::collection::{Call, CollectionOp, Pick, Reply};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
-/// A collection of distinct elements that is changed in place.
+/// A collection that is changed in place.
 pub(crate) trait Machine: Default {
     /// Puts in.
     fn insert(&mut self, element: i64);
@@ -50,36 +50,47 @@ impl Machine for Lifo {
 
 /// In any order.
 #[derive(Debug, Default)]
-pub(crate) struct Bag(FxHashSet<i64>);
+pub(crate) struct Bag(FxHashMap<i64, usize>);
 
 impl Machine for Bag {
     fn insert(&mut self, element: i64) {
-        self.0.insert(element);
+        *self.0.entry(element).or_default() += 1;
     }
 
     fn remove(&mut self, _: Pick, element: Option<i64>) -> bool {
-        match element {
-            Some(element) => self.0.remove(&element),
-            None => self.0.is_empty(),
+        let Some(element) = element else { return self.0.is_empty() };
+        let Some(times) = self.0.get_mut(&element) else { return false };
+        *times -= 1;
+        if *times == 0 {
+            self.0.remove(&element);
         }
+        true
     }
 }
 
 /// By priority.
 #[derive(Debug, Default)]
-pub(crate) struct Heap(BTreeSet<i64>);
+pub(crate) struct Heap(BTreeMap<i64, usize>);
 
 impl Machine for Heap {
     fn insert(&mut self, element: i64) {
-        self.0.insert(element);
+        *self.0.entry(element).or_default() += 1;
     }
 
     fn remove(&mut self, pick: Pick, element: Option<i64>) -> bool {
-        let taken = match pick {
-            Pick::Next | Pick::Least => self.0.pop_first(),
-            Pick::Greatest => self.0.pop_last(),
+        let first = match pick {
+            Pick::Next | Pick::Least => self.0.first_entry(),
+            Pick::Greatest => self.0.last_entry(),
         };
-        taken == element
+        let Some(mut first) = first else { return element.is_none() };
+        if element != Some(*first.key()) {
+            return false;
+        }
+        *first.get_mut() -= 1;
+        if *first.get() == 0 {
+            first.remove();
+        }
+        true
     }
 }
 

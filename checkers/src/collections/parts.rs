@@ -66,8 +66,9 @@ pub(crate) struct Parts {
 pub(crate) enum Shape<'h, A: Api> {
     /// All elements are distinct.
     Distinct(Parts),
-    /// Some were inserted twice, or removals ask for different things.
-    Repeated,
+    /// Some were inserted twice, or removals ask for different things. With a guess: of equal
+    /// elements, the first to be put in was the first to be taken out.
+    Repeated(Option<Parts>),
     /// It is impossible.
     Wrong(Violation<'h, A>),
 }
@@ -175,14 +176,14 @@ where
     let (ranks, events) = ranks(&object.ops);
     let mut known: FxHashMap<i64, Known> = FxHashMap::default();
     let (mut empties, mut crashed, mut pick) = (Vec::new(), Vec::new(), None);
-    let mut repeated = false;
+    let mut mixed = false;
     for (position, op) in object.ops.iter().enumerate() {
         match (op.op.call.op, op.reply()) {
             (CollectionOp::Insert(value), _) => {
                 known.entry(value).or_default().inserts.push(position);
             }
             (CollectionOp::Remove(asked), reply) => {
-                repeated |= pick.is_some_and(|pick| pick != asked);
+                mixed |= pick.is_some_and(|pick| pick != asked);
                 pick = Some(asked);
                 let (start, end) = ranks[position];
                 match reply {
@@ -197,29 +198,49 @@ where
     }
     let mut items = Vec::with_capacity(known.len());
     let mut wrong: Vec<(i64, Known)> = Vec::new();
-    for (value, known) in known {
-        match (known.inserts.as_slice(), known.removes.as_slice()) {
-            ([insert], removes @ ([] | [_])) => {
-                let removed = removes.first().copied();
-                if removed.is_some_and(|remove| ranks[remove].1 < ranks[*insert].0) {
-                    wrong.push((value, known));
-                } else if removed.is_some() || object.ops[*insert].completed() {
-                    items.push(item(value, *insert, removed, &ranks, events));
-                }
+    let (mut repeated, mut guessed) = (mixed, !mixed);
+    for (value, mut known) in known {
+        known.leave_out(&object.ops);
+        let Known { inserts, removes } = &known;
+        let late = |(insert, remove): (&usize, &usize)| ranks[*remove].1 < ranks[*insert].0;
+        if removes.len() > inserts.len() {
+            wrong.push((value, known));
+            continue;
+        }
+        let any_late = inserts.iter().zip(removes).any(late);
+        if inserts.len() > 1 {
+            repeated = true;
+            guessed &= !any_late;
+        } else if any_late {
+            wrong.push((value, known));
+            continue;
+        }
+        for (at, insert) in inserts.iter().enumerate() {
+            let taken = removes.get(at).copied();
+            if taken.is_some() || object.ops[*insert].completed() {
+                items.push(item(value, *insert, taken, &ranks, events));
             }
-            (inserts, removes) if removes.len() > inserts.len() => wrong.push((value, known)),
-            (_, _) => repeated = true,
         }
     }
     if let Some((value, known)) = wrong.into_iter().min_by_key(|(_, known)| known.removes.clone()) {
         return Shape::Wrong(wrong_element(object, value, &known));
     }
-    if repeated {
-        return Shape::Repeated;
-    }
     items.sort_unstable_by_key(|item| item.insert);
     let pick = pick.unwrap_or(Pick::Next);
-    Shape::Distinct(Parts { items, empties, crashed, events, pick })
+    let parts = Parts { items, empties, crashed, events, pick };
+    if repeated { Shape::Repeated(guessed.then_some(parts)) } else { Shape::Distinct(parts) }
+}
+
+impl Known {
+    /// Leaves out insertions of unknown fate that need not have happened: of elements that nobody
+    /// removed, and all but the earliest if one of them must have.
+    fn leave_out<A: Api>(&mut self, ops: &[Timed<'_, A>]) {
+        if self.removes.is_empty() {
+            self.inserts.retain(|insert| ops[*insert].completed());
+        } else if self.removes.len() == 1 && self.inserts.iter().all(|at| !ops[*at].completed()) {
+            self.inserts.truncate(1);
+        }
+    }
 }
 
 fn item(

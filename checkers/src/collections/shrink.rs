@@ -1,8 +1,9 @@
 //! Makes a conflict small: leaves out elements as long as the rest can't be put into an order.
 //!
 //! A collection without an element is as correct as with it, so a conflict stays one when elements
-//! are added, and may be looked for by halving: first what comes after the shortest bad prefix goes,
-//! then what comes before its shortest bad suffix; of the few that are left, one after the other.
+//! are added, and may be looked for by halving: first what comes after the shortest bad prefix
+//! goes, then what comes before its shortest bad suffix; of the few that are left, one after the
+//! other.
 
 use super::parts::Parts;
 use super::{Conflict, Discipline};

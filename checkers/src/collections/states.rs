@@ -4,12 +4,9 @@
 use schism_core::api::collection::{Call, CollectionOp, Pick, PriorityQueue, Queue, Reply, Stack};
 use schism_core::model::Model;
 
-/// What a removal took: known, or to be looked up.
-fn taken(reply: Option<&Reply>) -> Option<Option<i64>> {
-    match reply {
-        Some(Reply::Removed(element)) => Some(*element),
-        Some(Reply::Inserted) | None => None,
-    }
+/// Did a removal answer anything else than this?
+fn contradicts(reply: Option<&Reply>, taken: Option<i64>) -> bool {
+    matches!(reply, Some(Reply::Removed(answer)) if *answer != taken)
 }
 
 /// A FIFO queue: the next to be handed out is the first.
@@ -29,7 +26,7 @@ impl Model for FifoState {
             CollectionOp::Insert(element) => next.0.push(element),
             CollectionOp::Remove(_) => {
                 let head = (!next.0.is_empty()).then(|| next.0.remove(0));
-                if taken(reply).is_some_and(|taken| taken != head) {
+                if contradicts(reply, head) {
                     return None;
                 }
             }
@@ -55,7 +52,7 @@ impl Model for StackState {
             CollectionOp::Insert(element) => next.0.push(element),
             CollectionOp::Remove(_) => {
                 let top = next.0.pop();
-                if taken(reply).is_some_and(|taken| taken != top) {
+                if contradicts(reply, top) {
                     return None;
                 }
             }
@@ -87,7 +84,7 @@ impl Model for HeapState {
                     Pick::Next | Pick::Least => (!next.0.is_empty()).then(|| next.0.remove(0)),
                     Pick::Greatest => next.0.pop(),
                 };
-                if taken(reply).is_some_and(|taken| taken != first) {
+                if contradicts(reply, first) {
                     return None;
                 }
             }
@@ -136,7 +133,7 @@ impl Model for BagState {
 
     fn step(&self, call: &Call, reply: Option<&Reply>) -> Option<Self> {
         let mut next = self.clone();
-        match (call.op, taken(reply)) {
+        match (call.op, reply) {
             (CollectionOp::Insert(element), _) => {
                 // Elements between two holes have no order among them.
                 let since =
@@ -145,11 +142,11 @@ impl Model for BagState {
                 let at = since + next.0[since..].partition_point(|other| *other < slot);
                 next.0.insert(at, slot);
             }
-            (CollectionOp::Remove(_), Some(Some(element))) => {
-                let at = next.0.iter().rposition(|slot| *slot == Slot::Element(element))?;
+            (CollectionOp::Remove(_), Some(Reply::Removed(Some(element)))) => {
+                let at = next.0.iter().rposition(|slot| *slot == Slot::Element(*element))?;
                 next.0.remove(at);
             }
-            (CollectionOp::Remove(_), Some(None)) => {
+            (CollectionOp::Remove(_), Some(_)) => {
                 if !next.may_be_empty() {
                     return None;
                 }

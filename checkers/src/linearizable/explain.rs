@@ -8,138 +8,111 @@
 //! - a compare-and-set: `split-brain`, `lost-write` (another replaced the same value);
 //! - otherwise `not-linearizable`.
 
-use super::register::{Action, actions};
+use super::history::{Action, Did, Fate, OnKey, RegisterHistory};
+use super::part::Part;
 use super::split_brain::{self, SplitBrain};
-use super::timed::Timed;
-use super::{Object, decide_by, prefix, sweep};
-use crate::words::{asked, count, ended, some, value};
-use schism_core::api::register::{Register, RegisterOp, Reply};
-use schism_core::history::History;
-use schism_core::op::Op;
+use crate::transactions::ValueId;
+use crate::words::some;
 use schism_core::record::RunFacts;
 use schism_core::verdict::Anomaly;
+use std::collections::HashMap;
 
-/// How many steps may be spent on finding the states that were possible.
-const STATES_BUDGET: u64 = 2_000_000;
-
-/// The name and description of what is wrong with an object that is not linearizable.
-pub(super) fn explain(
-    object: &Object<'_>,
-    method: &str,
-    budget: u64,
-    history: &History<Register>,
-    run: &RunFacts,
-) -> (&'static str, Anomaly) {
-    let culprit = prefix::culprit(&object.ops, |ops| decide_by(method, ops, budget));
-    let Some(culprit) = culprit else {
-        let operations = count(object.ops.len(), "operation", "operations");
-        let summary = format!("no order of the {operations} on {} explains them", name(object));
-        return ("not-linearizable", Anomaly::new("not-linearizable", summary));
-    };
-    let case = Case { object, culprit, history, run };
-    let (kind, anomaly) = match Action::of(&culprit) {
-        Some(Action::Read(found)) => case.read(found),
-        Some(Action::Cas(old, _)) => case.cas(old),
-        Some(Action::Write(_)) | None => case.plain(),
-    };
-    (kind, case.states(anomaly))
-}
-
-fn name(object: &Object<'_>) -> String {
-    object.key.map_or_else(|| "the register".to_owned(), |key| format!("key {key}"))
-}
-
-/// What an operation did, such as `read 3` or `wrote 3`.
-fn did(op: &Op<Register>) -> String {
-    match (op.call.op, op.reply()) {
-        (RegisterOp::Read, Some(Reply::Read(found))) => format!("read {}", value(*found)),
-        (RegisterOp::Read, _) => "read".to_owned(),
-        (RegisterOp::Write(new), Some(_)) => format!("acknowledged write {new}"),
-        (RegisterOp::Write(new), None) => format!("was asked to write {new}"),
-        (RegisterOp::Cas(old, new), Some(_)) => format!("replaced {old} by {new}"),
-        (RegisterOp::Cas(old, new), None) => format!("was asked to replace {old} by {new}"),
-    }
-}
-
-/// The operation with its times, as a step of the argument.
-fn step(op: &Op<Register>) -> String {
-    let until = match op.reply() {
-        Some(_) => format!("to {}", ended(op)),
-        None => "on, and its fate is unknown".to_owned(),
-    };
-    format!("{} {}, from {} {until}", asked(op), did(op), op.invoked.time)
-}
-
-struct Case<'a> {
-    object: &'a Object<'a>,
-    culprit: Timed<'a, Register>,
-    history: &'a History<Register>,
-    run: &'a RunFacts,
+/// A register that is not linearizable.
+pub(super) struct Case<'a> {
+    pub(super) history: &'a RegisterHistory,
+    pub(super) on: OnKey<'a>,
+    pub(super) part: &'a Part,
+    /// What it holds first.
+    pub(super) first: ValueId,
+    /// The operation with whose return it becomes impossible.
+    pub(super) culprit: Did<'a>,
+    /// What it can have held meanwhile, if that is known.
+    pub(super) states: &'a [ValueId],
+    pub(super) run: &'a RunFacts,
 }
 
 impl<'a> Case<'a> {
-    /// What may have changed the register before the culprit returned.
-    fn writes(&self) -> impl Iterator<Item = (i64, &'a Op<Register>)> {
-        let end = self.culprit.end;
-        let begun = self.object.ops.iter().filter(move |op| op.start < end);
-        begun.filter_map(|op| Some((Action::of(op)?.written()?, op.op)))
+    /// The name and description of what is wrong.
+    pub(super) fn explain(&self) -> (&'static str, Anomaly) {
+        let (kind, anomaly) = match self.culprit.action() {
+            Action::Read(found) => self.read(found),
+            Action::Cas(old, _) => self.cas(old),
+            Action::Write(_) => self.plain(),
+        };
+        (kind, self.with_states(anomaly))
     }
 
-    fn anomaly(&self, kind: &'static str, summary: &str, others: &[&Op<Register>]) -> Anomaly {
-        let culprit = self.culprit.op;
-        let mut ops: Vec<&Op<Register>> = others.to_vec();
-        ops.push(culprit);
-        let from = ops.iter().map(|op| op.invoked.time).min().unwrap_or_default();
-        let to = ops.iter().map(|op| ended(op)).max().unwrap_or_default();
+    fn name(&self) -> String {
+        self.on.key.map_or_else(|| "the register".to_owned(), |key| format!("key {key}"))
+    }
+
+    /// What counts and had begun before the culprit returned.
+    fn begun(&self) -> impl Iterator<Item = Did<'a>> {
+        let end = self.culprit.returned().unwrap_or(u64::MAX);
+        let begun = self.part.ops.partition_point(|op| op.start < end);
+        let history = self.history;
+        self.part.ids[..begun].iter().map(move |id| history.op(*id))
+    }
+
+    /// What may have changed the register before the culprit returned.
+    fn writes(&self) -> impl Iterator<Item = (ValueId, Did<'a>)> {
+        self.begun().filter_map(|op| Some((op.action().written()?, op)))
+    }
+
+    fn anomaly(&self, kind: &'static str, summary: &str, others: &[Did<'_>]) -> Anomaly {
+        let ops = || others.iter().copied().chain([self.culprit]);
+        let from = ops().map(|op| op.invoked().time).min().unwrap_or_default();
+        let to = ops().map(Did::ended).max().unwrap_or_default();
         let during =
             if kind == "split-brain" { String::new() } else { self.run.faults_in_words(from, to) };
         let anomaly = Anomaly::new(kind, format!("{summary}{during}"));
-        ops.into_iter().fold(anomaly, |anomaly, op| anomaly.because(step(op)).with_op(op))
+        ops().fold(anomaly, |anomaly, op| op.name_in(anomaly.because(op.step())))
     }
 
-    fn read(&self, found: Option<i64>) -> (&'static str, Anomaly) {
-        let read = self.culprit.op;
-        let node = asked(read);
-        let (shown, of) = (value(found), name(self.object));
-        let writers: Vec<&Op<Register>> =
-            self.writes().filter(|(new, _)| Some(*new) == found).map(|(_, op)| op).collect();
-        if let (Some(wanted), true) = (found, writers.is_empty()) {
-            return self.unwritten(wanted);
+    fn read(&self, found: ValueId) -> (&'static str, Anomaly) {
+        let read = self.culprit;
+        let writers: Vec<Did<'_>> =
+            self.writes().filter(|(new, _)| *new == found).map(|(_, op)| op).collect();
+        if writers.is_empty() && found != self.first {
+            return self.unwritten(found);
         }
-        if let Some((overwritten, newer)) = self.split_brain(&writers) {
-            return overwritten.describe(self, newer);
+        if let Some(brains) = self.split_brain(&writers) {
+            return self.brains(&brains);
         }
         // Every write of the value was over before something newer, which was known before the
         // read.
-        let older = |op: &Op<Register>| writers.iter().all(|writer| writer.precedes(op));
+        let over = all_over(&writers);
         let newer = self
             .writes()
-            .filter(|(new, op)| Some(*new) != found && op.precedes(read) && older(op))
-            .max_by_key(|(_, op)| op.invoked.index);
+            .filter(|(new, op)| *new != found && op.precedes(read))
+            .filter(|(_, op)| over.is_some_and(|over| over <= op.invoked().index))
+            .max_by_key(|(_, op)| op.invoked().index);
         if let Some((_, newer)) = newer {
             let summary = format!(
-                "stale read of {of}: {node} read {shown} at {}, but {} {} at {}, before that read \
-                 began",
-                ended(read),
-                asked(newer),
-                did(newer).replace("acknowledged write", "had acknowledged write"),
-                ended(newer),
+                "stale read of {}: {} read {} at {}, but {} {} at {}, before that read began",
+                self.name(),
+                read.asked(),
+                self.history.shown(found),
+                read.ended(),
+                newer.asked(),
+                newer.did().replace("acknowledged write", "had acknowledged write"),
+                newer.ended(),
             );
-            let others: Vec<&Op<Register>> =
-                writers.iter().copied().take(1).chain([newer]).collect();
+            let others: Vec<Did<'_>> = writers.iter().copied().take(1).chain([newer]).collect();
             return ("stale-read", self.anomaly("stale-read", &summary, &others));
         }
         if let Some(reader) = self.newer_read(found, &writers) {
             let summary = format!(
-                "stale read of {of}: {node} read {shown} at {}, but {} had already {} at {}, which \
-                 is newer",
-                ended(read),
-                asked(reader),
-                did(reader),
-                ended(reader),
+                "stale read of {}: {} read {} at {}, but {} had already {} at {}, which is newer",
+                self.name(),
+                read.asked(),
+                self.history.shown(found),
+                read.ended(),
+                reader.asked(),
+                reader.did(),
+                reader.ended(),
             );
-            let others: Vec<&Op<Register>> =
-                writers.iter().copied().take(1).chain([reader]).collect();
+            let others: Vec<Did<'_>> = writers.iter().copied().take(1).chain([reader]).collect();
             return ("stale-read", self.anomaly("stale-read", &summary, &others));
         }
         self.plain()
@@ -147,86 +120,107 @@ impl<'a> Case<'a> {
 
     /// A read that ended before this one began, of a value all of whose writes came after those of
     /// the value found.
-    fn newer_read(
-        &self,
-        found: Option<i64>,
-        writers: &[&Op<Register>],
-    ) -> Option<&'a Op<Register>> {
-        let reads = self.object.ops.iter().filter_map(|op| match Action::of(op)? {
-            Action::Read(Some(seen)) if Some(seen) != found => Some((seen, op.op)),
-            _ => None,
-        });
-        reads
-            .filter(|(_, op)| op.precedes(self.culprit.op))
-            .filter(|(seen, _)| {
-                let mut sources = self.writes().filter(|(new, _)| new == seen).peekable();
-                sources.peek().is_some()
-                    && sources.all(|(_, new)| writers.iter().all(|old| old.precedes(new)))
+    fn newer_read(&self, found: ValueId, writers: &[Did<'_>]) -> Option<Did<'a>> {
+        let over = all_over(writers)?;
+        let mut is_newer: HashMap<ValueId, bool> = HashMap::new();
+        for (new, op) in self.writes() {
+            let newer = is_newer.entry(new).or_insert(true);
+            *newer &= over <= op.invoked().index;
+        }
+        self.begun()
+            .filter(|op| op.is_ok() && op.precedes(self.culprit))
+            .filter(|op| match op.action() {
+                Action::Read(seen) => {
+                    seen != found && seen != self.first && is_newer.get(&seen) == Some(&true)
+                }
+                Action::Write(_) | Action::Cas(..) => false,
             })
-            .map(|(_, op)| op)
-            .max_by_key(|op| op.invoked.index)
+            .max_by_key(|op| op.invoked().index)
     }
 
-    fn unwritten(&self, wanted: i64) -> (&'static str, Anomaly) {
-        let read = self.culprit.op;
-        let writes = |op: &Op<Register>| match op.call.op {
-            RegisterOp::Write(new) | RegisterOp::Cas(_, new) => new == wanted,
-            RegisterOp::Read => false,
-        };
-        let later = self.object.ops.iter().map(|op| op.op).find(|op| writes(op));
-        let failed = self.object.failed.iter().copied().find(|op| writes(op));
-        let (kind, why, other) = match (later, failed) {
+    fn unwritten(&self, wanted: ValueId) -> (&'static str, Anomaly) {
+        let read = self.culprit;
+        let ops = || self.on.ops.iter().map(|id| self.history.op(*id));
+        let mut writes = ops().filter(|op| op.action().written() == Some(wanted));
+        let later = writes.clone().find(|op| op.fate() != Fate::Fail);
+        let (kind, why, other) = match (later, writes.next()) {
             (Some(op), _) => ("future-read", "which was written only later", Some(op)),
             (None, Some(op)) => ("aborted-read", "although that write certainly failed", Some(op)),
             (None, None) => ("garbage-read", "which nobody ever wrote", None),
         };
         let summary = format!(
-            "{} read {wanted} from {} at {}, {why}",
-            asked(read),
-            name(self.object),
-            ended(read)
+            "{} read {} from {} at {}, {why}",
+            read.asked(),
+            self.history.shown(wanted),
+            self.name(),
+            read.ended()
         );
         let anomaly = self.anomaly(kind, &summary, &[]);
-        (kind, other.into_iter().fold(anomaly, Anomaly::with_op))
+        (kind, other.into_iter().fold(anomaly, |anomaly, op| op.name_in(anomaly)))
     }
 
     /// Two primaries: one wrote one of `ours`, the other something else.
-    fn split_brain(&self, ours: &[&'a Op<Register>]) -> Option<(Brains<'a>, &'a Op<Register>)> {
-        let acknowledged: Vec<&Op<Register>> =
-            self.writes().map(|(_, op)| op).filter(|op| op.reply().is_some()).collect();
-        let mine = ours.iter().copied().filter(|op| op.reply().is_some());
+    fn split_brain(&self, ours: &[Did<'a>]) -> Option<SplitBrain<'a>> {
+        if self.run.faults.is_empty() {
+            return None;
+        }
+        let acknowledged: Vec<Did<'_>> =
+            self.writes().map(|(_, op)| op).filter(|op| op.is_ok()).collect();
         // Where the value itself has no known writer, any two primaries of this key explain it.
-        let candidates: Vec<&Op<Register>> = match ours {
+        let candidates: Vec<Did<'_>> = match ours {
             [] => acknowledged.clone(),
-            _ => mine.collect(),
+            _ => ours.iter().copied().filter(|op| op.is_ok()).collect(),
         };
-        candidates.into_iter().find_map(|first| {
-            let found = split_brain::find(first, &acknowledged, self.history, self.run)?;
-            let newer = found.writes[1];
-            Some((Brains(found), newer))
-        })
+        candidates
+            .into_iter()
+            .find_map(|first| split_brain::find(first, &acknowledged, self.history, self.run))
     }
 
-    fn cas(&self, old: i64) -> (&'static str, Anomaly) {
-        let cas = self.culprit.op;
-        if let Some((brains, newer)) = self.split_brain(&[cas]) {
-            return brains.describe(self, newer);
+    fn brains(&self, brains: &SplitBrain<'_>) -> (&'static str, Anomaly) {
+        let [first, newer] = brains.writes;
+        let same = first.id == self.culprit.id;
+        let shown = |value| self.history.shown(value);
+        let what = |op: Did<'_>| match op.action() {
+            Action::Cas(old, new) => format!("the change of {} to {}", shown(old), shown(new)),
+            Action::Write(new) => format!("write {}", shown(new)),
+            Action::Read(_) => "a read".to_owned(),
+        };
+        let summary = format!(
+            "split brain: {} acknowledged {} to {} and {} acknowledged {}, while {}, and neither \
+             order of the two explains {}",
+            first.asked(),
+            what(first),
+            self.name(),
+            newer.asked(),
+            what(newer),
+            brains.fault.summary,
+            if same { "the others" } else { "the reads" }
+        );
+        let others: &[Did<'_>] = if same { &[newer] } else { &[first, newer] };
+        ("split-brain", self.anomaly("split-brain", &summary, others))
+    }
+
+    fn cas(&self, old: ValueId) -> (&'static str, Anomaly) {
+        let cas = self.culprit;
+        if let Some(brains) = self.split_brain(&[cas]) {
+            return self.brains(&brains);
         }
-        let rival = self.writes().find(|(_, op)| {
-            matches!(op.call.op, RegisterOp::Cas(from, _) if from == old)
-                && op.invoked.index != cas.invoked.index
-                && op.reply().is_some()
+        let rival = self.writes().map(|(_, op)| op).find(|op| {
+            matches!(op.action(), Action::Cas(from, _) if from == old)
+                && op.id != cas.id
+                && op.is_ok()
         });
         let writers = self.writes().filter(|(new, _)| *new == old).count();
         match rival {
-            Some((_, rival)) if writers == 1 => {
+            Some(rival) if writers == 1 => {
                 let summary = format!(
-                    "lost write on {}: {} {} and {} {}, though {old} was written once",
-                    name(self.object),
-                    asked(rival),
-                    did(rival),
-                    asked(cas),
-                    did(cas)
+                    "lost write on {}: {} {} and {} {}, though {} was written once",
+                    self.name(),
+                    rival.asked(),
+                    rival.did(),
+                    cas.asked(),
+                    cas.did(),
+                    self.history.shown(old)
                 );
                 ("lost-write", self.anomaly("lost-write", &summary, &[rival]))
             }
@@ -235,60 +229,34 @@ impl<'a> Case<'a> {
     }
 
     fn plain(&self) -> (&'static str, Anomaly) {
-        let op = self.culprit.op;
+        let op = self.culprit;
         let summary = format!(
             "no order of the operations on {} explains that {} {} at {}",
-            name(self.object),
-            asked(op),
-            did(op),
-            ended(op)
+            self.name(),
+            op.asked(),
+            op.did(),
+            op.ended()
         );
         ("not-linearizable", self.anomaly("not-linearizable", &summary, &[]))
     }
 
     /// Adds what the register could hold while the culprit was open.
-    fn states(&self, anomaly: Anomaly) -> Anomaly {
-        let ops = prefix::until(&self.object.ops, self.culprit.end);
-        debug_assert_eq!(ops.len(), actions(&ops).len());
-        let watched = ops.iter().position(|op| op.start == self.culprit.start);
-        let states = watched.and_then(|at| sweep::states_during(&ops, at, STATES_BUDGET));
-        match states {
-            Some(states) if !states.is_empty() => {
-                let states: Vec<String> = states.into_iter().map(value).collect();
-                anomaly.because(format!(
-                    "while that operation was open, {} can only have held {}",
-                    name(self.object),
-                    some(&states).replace(" and ", " or ")
-                ))
-            }
-            _ => anomaly,
+    fn with_states(&self, anomaly: Anomaly) -> Anomaly {
+        let said = self.culprit.action().observed();
+        if self.states.is_empty() || said.is_some_and(|value| self.states.contains(&value)) {
+            return anomaly;
         }
+        let states: Vec<String> =
+            self.states.iter().map(|value| self.history.shown(*value)).collect();
+        anomaly.because(format!(
+            "while that operation was open, {} can only have held {}",
+            self.name(),
+            some(&states).replace(" and ", " or ")
+        ))
     }
 }
 
-struct Brains<'a>(SplitBrain<'a>);
-
-impl Brains<'_> {
-    fn describe(&self, case: &Case<'_>, newer: &Op<Register>) -> (&'static str, Anomaly) {
-        let [first, _] = self.0.writes;
-        let same = first.invoked.index == case.culprit.op.invoked.index;
-        let what = |op: &Op<Register>| match op.call.op {
-            RegisterOp::Cas(old, new) => format!("the change of {old} to {new}"),
-            RegisterOp::Write(new) => format!("write {new}"),
-            RegisterOp::Read => "a read".to_owned(),
-        };
-        let summary = format!(
-            "split brain: {} acknowledged {} to {} and {} acknowledged {}, while {}, and neither \
-             order of the two explains {}",
-            asked(first),
-            what(first),
-            name(case.object),
-            asked(newer),
-            what(newer),
-            self.0.fault.summary,
-            if same { "the others" } else { "the reads" }
-        );
-        let others: &[&Op<Register>] = if same { &[newer] } else { &[first, newer] };
-        ("split-brain", case.anomaly("split-brain", &summary, others))
-    }
+/// From which index on all of these had returned; `None` if one never did.
+fn all_over(ops: &[Did<'_>]) -> Option<u64> {
+    ops.iter().try_fold(0, |over, op| Some(over.max(op.returned()?.saturating_add(1))))
 }

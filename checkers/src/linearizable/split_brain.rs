@@ -6,31 +6,29 @@
 //! acknowledging writes (one did before and after the other, each having returned before the next
 //! began). A failover alone doesn't take turns: it passes from the one node to the other, once.
 
-use schism_core::api::register::{Register, RegisterOp};
-use schism_core::history::History;
-use schism_core::op::Op;
+use super::history::{Action, Did, RegisterHistory};
 use schism_core::record::{FaultWindow, RunFacts};
 use std::collections::HashMap;
 
 /// Two writes that split brain explains, with the fault that made it.
 pub(crate) struct SplitBrain<'a> {
-    pub(crate) writes: [&'a Op<Register>; 2],
+    pub(crate) writes: [Did<'a>; 2],
     pub(crate) fault: &'a FaultWindow,
 }
 
 /// Looks for a partner of `first` among the acknowledged writes of its key, latest first.
 pub(crate) fn find<'a>(
-    first: &'a Op<Register>,
-    others: &[&'a Op<Register>],
-    history: &History<Register>,
+    first: Did<'a>,
+    others: &[Did<'a>],
+    history: &RegisterHistory,
     run: &'a RunFacts,
 ) -> Option<SplitBrain<'a>> {
-    let node = first.node.as_deref()?;
-    let acknowledged = first.reply().and(first.completed)?.time;
+    let node: &str = first.node()?;
+    let acknowledged = first.completed().filter(|_| first.is_ok())?.time;
     let mut turns: HashMap<(u32, &str), bool> = HashMap::new();
-    let mut fault_of = |op: &'a Op<Register>| {
-        let at = op.reply().and(op.completed)?.time;
-        let partner = op.node.as_deref()?;
+    let mut fault_of = |op: Did<'a>| {
+        let at = op.completed().filter(|_| op.is_ok())?.time;
+        let partner: &str = op.node()?;
         run.faults_during(at, at).find(|fault| {
             fault.overlaps(acknowledged, acknowledged)
                 && kept_apart(fault, node, partner)
@@ -39,8 +37,8 @@ pub(crate) fn find<'a>(
                     .or_insert_with(|| took_turns(history, fault, node, partner))
         })
     };
-    let mut others: Vec<&Op<Register>> =
-        others.iter().copied().filter(|op| op.node.as_deref() != Some(node)).collect();
+    let elsewhere = |op: &Did<'a>| op.node().is_none_or(|other| other.as_ref() != node);
+    let mut others: Vec<Did<'a>> = others.iter().copied().filter(elsewhere).collect();
     others.sort_unstable_by_key(|op| std::cmp::Reverse(op.returned()));
     others
         .into_iter()
@@ -63,17 +61,16 @@ fn kept_apart(fault: &FaultWindow, one: &str, other: &str) -> bool {
         && !overlap
 }
 
-fn took_turns(history: &History<Register>, fault: &FaultWindow, one: &str, other: &str) -> bool {
+fn took_turns(history: &RegisterHistory, fault: &FaultWindow, one: &str, other: &str) -> bool {
     // A fresh slate for the patterns one-other-one and other-one-other: how far each has come, and
     // when its last write returned. Greedy: the earliest return leaves most room for the next.
     let mut acknowledged: Vec<(u64, u64, &str)> = history
         .ops()
-        .iter()
-        .filter(|op| op.reply().is_some() && !matches!(op.call.op, RegisterOp::Read))
+        .filter(|op| op.is_ok() && !matches!(op.action(), Action::Read(_)))
         .filter_map(|op| {
-            let at = op.completed?;
-            let node = op.node.as_deref().filter(|node| [one, other].contains(node))?;
-            fault.overlaps(at.time, at.time).then_some((at.index, op.invoked.index, node))
+            let at = op.completed()?;
+            let node = op.node().map(AsRef::as_ref).filter(|node| [one, other].contains(node))?;
+            fault.overlaps(at.time, at.time).then_some((at.index, op.invoked().index, node))
         })
         .collect();
     acknowledged.sort_unstable();

@@ -1,10 +1,9 @@
 //! Registers with few values: a sweep over the events that keeps every configuration worth keeping.
 //!
 //! A search must guess an order; a sweep keeps, after each event, the set of things that can be
-//! true then. A configuration is: what the register holds (`state`); when the last blind write took
-//! effect (`tau`); which pending reads have been satisfied (`reads`); which pending writes and
-//! compare-and-sets have taken effect (`consumed`). Pending means: begun, not returned. Operations
-//! of unknown fate stay pending for ever.
+//! true then. A configuration is: what the register holds; which pending operations can return now
+//! (`met`); which pending writes and compare-and-sets have taken effect visibly (`spent`); and how
+//! often operations of unknown fate have been used, by kind. Pending means: begun, not returned.
 //!
 //! Why it is exact:
 //! - A read changes nothing, so it may as well be satisfied at the first moment at which it is
@@ -13,382 +12,281 @@
 //!   and only then, all sequences of pending writes that end with it done are tried (the closure).
 //!   Of equal pending operations the one that has to end first is taken: swapping two equal ones
 //!   changes nothing else. (Any of them may take the place of another that ends later, not the
-//!   reverse.)
-//! - A pending blind write that began before `tau` can *hide*: it can be put directly before the
-//!   last blind write, where nobody sees it. At its return it is therefore done for free; the
-//!   configurations in which it is consumed visibly are kept too.
-//! - Configuration A *dominates* B, and B is dropped, if whatever B can still do, A can: same
-//!   state, A's satisfied reads include B's, A's consumed are among B's, what only B consumed never
-//!   returns or can hide in A, and A's tau is not smaller (a larger tau hides more). Between events
-//!   tau may be smaller if a write of this very state's value is among what only B consumed: A can
-//!   perform that write later, with the same effect as a larger tau. Within a closure that is not
-//!   allowed, because there the write would be counted twice.
+//!   reverse.) So those of unknown fate, which never end, come last, and are only counted.
+//! - A pending blind write that began before the last blind write can *hide*: it can be put directly
+//!   before that, where nobody sees it. It can then return, and needs not be performed; the
+//!   configurations in which it is performed visibly are kept too.
+//! - Configuration A *covers* B, and B is dropped, if whatever B can still do, A can: same state,
+//!   what B has met A has met, what A has spent B has spent, and A used no kind more often. What
+//!   only B spent has then returned by hiding in A, or will.
+//! - Between events A may also be ahead by a blind write that only B has spent, and that leads to
+//!   B's state: A can perform it later, with the same effect, and every pending write can hide under
+//!   it (*emulation*). Within a closure that is not allowed, for there A itself goes on to perform
+//!   it, and what it leads to would be dropped for what led to it.
+//! - An operation of unknown fate whose value nothing observes any more can be left out of any
+//!   linearization: what follows it until the next blind write observes nothing.
 //!
-//! A history is possible if a configuration is left at its end. Each keeps the trail of what it
-//! did, which makes the certificate: a hidden write stands before the last blind write at the time
-//! of its return. The frontier stays small as long as few operations stay pending; hence the
-//! budget.
+//! A history is possible if a configuration is left at its end; how it was led to gives the order,
+//! and a verifier of its own checks that.
+//!
+//! *Unknown fates.* Hundreds of operations of unknown fate stay pending for ever, and how often each
+//! kind was used multiplies the configurations. Two kinds of passes, in turn, with more and more
+//! steps:
+//! - *narrow*: only so many configurations are kept from event to event, those that have used fewest,
+//!   and more with each pass. A valid history hardly needs any. What it finds possible is possible, with an order; impossible
+//!   it means nothing unless none was suspended.
+//! - *relaxed*: kinds of unknown fate are as good as unlimited once one has begun, but for those that
+//!   are counted: none at first. This allows more than there is, so impossible is impossible. If it
+//!   is possible, and the order found uses none more often than there are, it is an order indeed;
+//!   else the kinds that were used too often are counted from now on. With all counted it is exact.
+//!
+//! So every answer is right whenever it comes, and both passes come to be exact. Without unknown fates
+//! the first relaxed pass is.
+//!
+//! Cost: in practice a few configurations an event, whatever the concurrency; exponential in the
+//! worst case, as the problem is NP-complete, hence limits. Memory grows with what configurations
+//! that live have done, not with what was tried. Refused: more than 4096 operations pending at one
+//! time.
 
-use super::register::{Action, actions};
-use super::timed::{Answer, NEVER, Timed};
-use schism_core::api::register::Register;
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+mod bits;
+mod front;
+mod pass;
+mod table;
+mod trail;
+mod uses;
 
-/// What a register can hold.
-type State = Option<i64>;
+use super::history::NIL;
+use super::part::Prefix;
+use crate::transactions::ValueId;
+use pass::{Ended, Pass, Passed, Rules};
+use schism_core::limits::Limits;
+use table::Table;
 
-/// Decides within `budget` steps; a step is a comparison of two configurations.
-pub(crate) fn decide(ops: &[Timed<'_, Register>], budget: u64) -> Answer {
-    Sweep::new(ops, budget, None).run()
+/// What was found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Swept {
+    /// A linearization: positions in the history.
+    Linearizable(Vec<u32>),
+    /// There is none.
+    Impossible {
+        /// The operation with whose return it has become impossible.
+        last: u32,
+        /// Was it possible before that return?
+        shortest: bool,
+    },
+    /// It could not be decided.
+    Undecided {
+        /// The operation up to whose return it is known to be possible.
+        possible_until: Option<u32>,
+        /// Why it was given up.
+        why: String,
+    },
 }
 
-/// What the register could hold while the operation at `watched` was pending; `None` if that takes
-/// more than `budget` steps.
+/// How much may be spent.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget<'l> {
+    /// How many comparisons of configurations may be made.
+    pub(crate) steps: u64,
+    pub(crate) limits: &'l Limits,
+}
+
+impl Budget<'_> {
+    /// Why something was given up within it.
+    pub(crate) fn why(&self) -> String {
+        self.limits.exceeded().map_or_else(
+            || format!("not decided within the budget of {} steps", self.steps),
+            |limit| format!("not decided within {limit}"),
+        )
+    }
+}
+
+/// How many configurations the first narrow pass keeps.
+const NARROW: usize = 8;
+/// How many steps an event the first passes may take where there are unknown fates.
+const EFFORT: u64 = 1_000;
+
+/// Decides within a budget; `first` is what the register holds before anything is written.
+pub(crate) fn decide(ops: Prefix<'_>, first: ValueId, budget: Budget<'_>) -> Swept {
+    decide_from(ops, first, budget, NARROW)
+}
+
+/// The same, with a first narrow pass of that width; without narrow ones, if it is 0.
+pub(super) fn decide_from(
+    ops: Prefix<'_>,
+    first: ValueId,
+    budget: Budget<'_>,
+    width: usize,
+) -> Swept {
+    let table = Table::new(ops, first);
+    if let Some(last) = table.observes_nothing_written() {
+        return Swept::Impossible { last, shortest: false };
+    }
+    let uncertain = table.crashed.iter().any(|crashed| *crashed > 0);
+    Tiers {
+        all: vec![true; table.changes.len()],
+        counted: vec![false; table.changes.len()],
+        table: &table,
+        budget,
+        spent: 0,
+        width,
+        furthest: None,
+    }
+    .decide(uncertain)
+}
+
+/// What the register could hold while the operation at `watched` was pending; or more than that,
+/// where there are unknown fates. `None` if that takes more than the budget.
 pub(crate) fn states_during(
-    ops: &[Timed<'_, Register>],
-    watched: usize,
-    budget: u64,
-) -> Option<BTreeSet<State>> {
-    let mut sweep = Sweep::new(ops, budget, Some(watched));
-    (sweep.run() != Answer::Exhausted).then_some(sweep.seen)
+    ops: Prefix<'_>,
+    first: ValueId,
+    watched: u32,
+    budget: Budget<'_>,
+) -> Option<Vec<ValueId>> {
+    let table = Table::new(ops, first);
+    let counted = vec![false; table.changes.len()];
+    let rules = Rules {
+        counted: &counted,
+        width: usize::MAX,
+        steps: budget.steps,
+        watched: Some(watched),
+        limits: budget.limits,
+    };
+    let passed = pass(&table, rules)?;
+    let mut states: Vec<ValueId> =
+        passed.seen.iter().map(|state| table.states[*state as usize]).collect();
+    states.sort_unstable_by_key(|value| if *value == NIL { (0, *value) } else { (1, *value) });
+    (!matches!(passed.ended, Ended::GaveUp(_))).then_some(states)
 }
 
-#[derive(Clone, Debug)]
-struct Config {
-    state: State,
-    tau: u64,
-    /// Sorted, as is `consumed`.
-    reads: Vec<usize>,
-    consumed: Vec<usize>,
-    /// Where its trail ends.
-    trail: usize,
-}
-
-#[derive(Clone, Copy)]
-enum Step {
-    Start,
-    /// Takes effect after everything so far.
-    Place(usize),
-    /// Takes effect directly before the last blind write.
-    Hide(usize),
-}
-
-struct Sweep<'o, 'h> {
-    ops: &'o [Timed<'h, Register>],
-    actions: Vec<Action>,
-    /// Begun, not returned, by position.
-    pending: BTreeSet<usize>,
-    /// Each step with the one before it.
-    trails: Vec<(usize, Step)>,
-    front: Vec<Config>,
-    budget: u64,
-    watched: Option<usize>,
-    /// The states that were possible while the watched operation was pending.
-    seen: BTreeSet<State>,
-}
-
-/// Configurations of which none dominates another.
-#[derive(Default)]
-struct Kept {
-    configs: Vec<Option<Config>>,
-    by_state: HashMap<State, Vec<usize>>,
-}
-
-struct OverBudget;
-
-impl<'o, 'h> Sweep<'o, 'h> {
-    fn new(ops: &'o [Timed<'h, Register>], budget: u64, watched: Option<usize>) -> Self {
-        let start =
-            Config { state: None, tau: 0, reads: Vec::new(), consumed: Vec::new(), trail: 0 };
-        Self {
-            ops,
-            actions: actions(ops),
-            pending: BTreeSet::new(),
-            trails: vec![(0, Step::Start)],
-            front: vec![start],
-            budget,
-            watched,
-            seen: BTreeSet::new(),
-        }
+/// One pass, in slots as wide as the concurrency asks for; `None` if it is too wide.
+fn pass(table: &Table, rules: Rules<'_>) -> Option<Passed> {
+    match table.widest {
+        0..=64 => Some(Pass::<1>::new(table, rules).run()),
+        65..=128 => Some(Pass::<2>::new(table, rules).run()),
+        129..=256 => Some(Pass::<4>::new(table, rules).run()),
+        257..=1024 => Some(Pass::<16>::new(table, rules).run()),
+        1025..=4096 => Some(Pass::<64>::new(table, rules).run()),
+        _ => None,
     }
+}
 
-    fn run(&mut self) -> Answer {
-        let written: std::collections::HashSet<i64> =
-            self.actions.iter().filter_map(|action| action.written()).collect();
-        let from_nowhere = self
-            .actions
-            .iter()
-            .any(|action| matches!(action, Action::Read(Some(value)) if !written.contains(value)));
-        if from_nowhere && self.watched.is_none() {
-            return Answer::Impossible;
-        }
-        for (at, position, is_return) in events(self.ops) {
-            if !is_return {
-                self.invoke(position);
-                continue;
-            }
-            match self.settle(at, position) {
-                Ok(()) if self.front.is_empty() => return Answer::Impossible,
-                Ok(()) => {}
-                Err(OverBudget) => return Answer::Exhausted,
-            }
-        }
-        match self.front.first() {
-            Some(config) => Answer::Linearizable(self.order(config.trail)),
-            None => Answer::Impossible,
-        }
-    }
+struct Tiers<'t> {
+    table: &'t Table,
+    budget: Budget<'t>,
+    /// Every kind is counted.
+    all: Vec<bool>,
+    /// The kinds that a relaxed pass counts.
+    counted: Vec<bool>,
+    spent: u64,
+    width: usize,
+    /// The last event up to which it is known to be possible.
+    furthest: Option<u32>,
+}
 
-    fn invoke(&mut self, position: usize) {
-        self.pending.insert(position);
-        let Action::Read(value) = self.actions[position] else { return };
-        for config in &mut self.front {
-            if config.state == value {
-                // Positions are in the order of invocation, so this one is the largest.
-                config.reads.push(position);
-                self.trails.push((config.trail, Step::Place(position)));
-                config.trail = self.trails.len() - 1;
-            }
-        }
-    }
-
-    /// Takes the return of the operation at `position`: keeps what has it done by now.
-    fn settle(&mut self, at: u64, position: usize) -> Result<(), OverBudget> {
-        let mut good = Kept::default();
-        let mut open = Kept::default();
-        let mut queue = BinaryHeap::new();
-        for config in std::mem::take(&mut self.front) {
-            self.keep_if_done(&mut good, &config, position)?;
-            if !self.is_done(&config, position) {
-                self.keep_open(&mut open, &mut queue, config)?;
-            }
-        }
-        let kinds = self.kinds();
-        while let Some((_, Reverse(id))) = queue.pop() {
-            let Some(config) = open.configs[id].clone() else { continue };
-            for (action, candidates) in &kinds {
-                if matches!(action, Action::Cas(old, _) if config.state != Some(*old)) {
-                    continue;
+impl Tiers<'_> {
+    fn decide(mut self, uncertain: bool) -> Swept {
+        let events = self.table.events.len() as u64 + 1_000;
+        let mut effort = 1;
+        loop {
+            let tiers = [Self::narrow, Self::relaxed];
+            for tier in tiers.iter().skip(usize::from(!uncertain)) {
+                let steps = if uncertain { effort * events * EFFORT } else { u64::MAX };
+                if let Some(swept) = tier(&mut self, steps) {
+                    return swept;
                 }
-                let next = candidates
-                    .iter()
-                    .find(|candidate| config.consumed.binary_search(candidate).is_err());
-                let Some(next) = next else { continue };
-                let after = self.perform(&config, at, *next);
-                self.keep_if_done(&mut good, &after, position)?;
-                if !self.is_done(&after, position) {
-                    self.keep_open(&mut open, &mut queue, after)?;
+                if self.spent >= self.budget.steps || self.budget.limits.are_exceeded() {
+                    return self.give_up(self.budget.why());
                 }
             }
+            effort = effort.saturating_mul(4);
         }
-        if self.watched.is_some_and(|watched| self.pending.contains(&watched)) {
-            let all = open.configs.iter().chain(&good.configs).flatten();
-            self.seen.extend(all.map(|config| config.state));
-        }
-        self.pending.remove(&position);
-        let mut survivors: Vec<Config> = good.configs.into_iter().flatten().collect();
-        survivors.sort_by_key(|config| {
-            (config.consumed.len(), Reverse(config.reads.len()), Reverse(config.tau))
-        });
-        let mut front = Kept::default();
-        for config in survivors {
-            self.insert(&mut front, config, true)?;
-        }
-        self.front = front.configs.into_iter().flatten().collect();
-        Ok(())
     }
 
-    /// Was the operation performed in this configuration, visibly?
-    fn is_done(&self, config: &Config, position: usize) -> bool {
-        let done = match self.actions[position] {
-            Action::Read(_) => &config.reads,
-            Action::Write(_) | Action::Cas(..) => &config.consumed,
+    fn give_up(&self, why: String) -> Swept {
+        // The event that could not be taken any more is not known to be possible.
+        let events = self.table.events[..self.furthest.unwrap_or(0) as usize].iter().rev();
+        let mut returned = events.filter(|event| matches!(event.what, table::What::Return));
+        Swept::Undecided { possible_until: returned.next().map(|event| event.position), why }
+    }
+
+    fn pass(&mut self, exact: bool, width: usize, steps: u64) -> Result<Passed, Swept> {
+        let rules = Rules {
+            counted: if exact { &self.all } else { &self.counted },
+            width,
+            steps: steps.min(self.budget.steps.saturating_sub(self.spent)),
+            watched: None,
+            limits: self.budget.limits,
         };
-        done.binary_search(&position).is_ok()
+        let passed = pass(self.table, rules).ok_or_else(|| {
+            let many = self.table.widest;
+            self.give_up(format!("not decided: {many} operations were pending at one time"))
+        })?;
+        self.spent += passed.steps;
+        if exact && let Ended::Impossible(at) | Ended::GaveUp(at) = passed.ended {
+            self.furthest = self.furthest.max(Some(at));
+        }
+        Ok(passed)
     }
 
-    /// Keeps the configuration as it is after the return, if the operation is done in it or can
-    /// hide.
-    fn keep_if_done(
-        &mut self,
-        good: &mut Kept,
-        config: &Config,
-        position: usize,
-    ) -> Result<(), OverBudget> {
-        let mut after = config.clone();
-        if self.is_done(config, position) {
-            after.reads.retain(|read| *read != position);
-            after.consumed.retain(|write| *write != position);
-        } else if self.can_hide(config.tau, position) {
-            self.trails.push((config.trail, Step::Hide(position)));
-            after.trail = self.trails.len() - 1;
-        } else {
-            return Ok(());
-        }
-        self.insert(good, after, true)?;
-        Ok(())
+    fn impossible(&self, at: u32, shortest: bool) -> Swept {
+        Swept::Impossible { last: self.table.events[at as usize].position, shortest }
     }
 
-    fn keep_open(
-        &mut self,
-        open: &mut Kept,
-        queue: &mut BinaryHeap<(Reverse<usize>, Reverse<usize>)>,
-        config: Config,
-    ) -> Result<(), OverBudget> {
-        let consumed = config.consumed.len();
-        if let Some(id) = self.insert(open, config, false)? {
-            queue.push((Reverse(consumed), Reverse(id)));
-        }
-        Ok(())
-    }
-
-    fn can_hide(&self, tau: u64, position: usize) -> bool {
-        matches!(self.actions[position], Action::Write(_)) && self.ops[position].start < tau
-    }
-
-    /// The pending writes and compare-and-sets by what they do, those that end first in front.
-    fn kinds(&self) -> Vec<(Action, Vec<usize>)> {
-        let mut kinds: Vec<(Action, Vec<usize>)> = Vec::new();
-        let mut places: HashMap<Action, usize> = HashMap::new();
-        for position in &self.pending {
-            let action = self.actions[*position];
-            if action.written().is_none() {
-                continue;
-            }
-            let place = *places.entry(action).or_insert_with(|| {
-                kinds.push((action, Vec::new()));
-                kinds.len() - 1
-            });
-            kinds[place].1.push(*position);
-        }
-        for (_, candidates) in &mut kinds {
-            candidates.sort_by_key(|position| (self.ops[*position].end, *position));
-        }
-        kinds
-    }
-
-    fn perform(&mut self, config: &Config, at: u64, position: usize) -> Config {
-        let mut after = config.clone();
-        let action = self.actions[position];
-        after.state = action.written();
-        if matches!(action, Action::Write(_)) {
-            after.tau = at;
-        }
-        if let Err(place) = after.consumed.binary_search(&position) {
-            after.consumed.insert(place, position);
-        }
-        self.trails.push((config.trail, Step::Place(position)));
-        after.trail = self.trails.len() - 1;
-        for read in &self.pending {
-            if self.actions[*read] == Action::Read(after.state)
-                && let Err(place) = after.reads.binary_search(read)
-            {
-                after.reads.insert(place, *read);
-                self.trails.push((after.trail, Step::Place(*read)));
-                after.trail = self.trails.len() - 1;
-            }
-        }
-        after
-    }
-
-    /// Keeps a configuration unless one that is kept dominates it, and drops those it dominates.
-    fn insert(
-        &mut self,
-        kept: &mut Kept,
-        config: Config,
-        between_events: bool,
-    ) -> Result<Option<usize>, OverBudget> {
-        let Kept { configs, by_state } = kept;
-        let ids = by_state.entry(config.state).or_default();
-        self.budget = self.budget.checked_sub(1 + 2 * ids.len() as u64).ok_or(OverBudget)?;
-        let others = || ids.iter().filter_map(|id| configs[*id].as_ref());
-        if others().any(|other| self.dominates(other, &config, between_events)) {
-            return Ok(None);
-        }
-        ids.retain(|id| {
-            let dominated = configs[*id]
-                .as_ref()
-                .is_none_or(|other| self.dominates(&config, other, between_events));
-            if dominated {
-                configs[*id] = None;
-            }
-            !dominated
-        });
-        ids.push(configs.len());
-        configs.push(Some(config));
-        Ok(Some(configs.len() - 1))
-    }
-
-    /// Whatever `worse` can still do, `better` can; both hold the same state.
-    fn dominates(&self, better: &Config, worse: &Config, between_events: bool) -> bool {
-        if !includes(&better.reads, &worse.reads) || !includes(&worse.consumed, &better.consumed) {
-            return false;
-        }
-        let only = || {
-            worse.consumed.iter().filter(|op| better.consumed.binary_search(op).is_err()).copied()
-        };
-        let can_repeat = between_events
-            && only().any(|op| {
-                matches!(self.actions[op], Action::Write(value) if Some(value) == better.state)
-            });
-        if better.tau < worse.tau && !can_repeat {
-            return false;
-        }
-        only().all(|op| {
-            self.ops[op].end == NEVER
-                || (matches!(self.actions[op], Action::Write(_))
-                    && (can_repeat || self.ops[op].start < better.tau))
-        })
-    }
-
-    /// The linearization that a trail tells of.
-    fn order(&self, mut trail: usize) -> Vec<usize> {
-        let mut steps = Vec::new();
-        while trail != 0 {
-            let (before, step) = self.trails[trail];
-            steps.push(step);
-            trail = before;
-        }
-        // What hides before a blind write is collected with it, to avoid inserting in the middle.
-        let mut segments: Vec<(Vec<usize>, Vec<usize>)> = vec![Default::default()];
-        for step in steps.into_iter().rev() {
-            match step {
-                Step::Place(op) if matches!(self.actions[op], Action::Write(_)) => {
-                    segments.push((Vec::new(), vec![op]));
+    /// Widens from pass to pass, until that many steps have been made.
+    fn narrow(&mut self, steps: u64) -> Option<Swept> {
+        let until = self.spent.saturating_add(steps);
+        while self.width > 0 && self.spent < until {
+            let passed = match self.pass(true, self.width, until - self.spent) {
+                Ok(passed) => passed,
+                Err(swept) => return Some(swept),
+            };
+            match passed.ended {
+                Ended::Possible(steps) => {
+                    return self.table.replay(&steps).ok().map(Swept::Linearizable);
                 }
-                Step::Place(op) => {
-                    if let Some((_, placed)) = segments.last_mut() {
-                        placed.push(op);
+                Ended::Impossible(at) if !passed.suspended => {
+                    return Some(self.impossible(at, true));
+                }
+                Ended::Impossible(_) => self.width = self.width.saturating_mul(4),
+                Ended::GaveUp(_) => return None,
+            }
+        }
+        None
+    }
+
+    /// Counts more kinds from pass to pass, until that many steps have been made.
+    fn relaxed(&mut self, steps: u64) -> Option<Swept> {
+        let until = self.spent.saturating_add(steps);
+        while self.spent < until {
+            let exact = self.counted == self.all;
+            let passed = match self.pass(exact, usize::MAX, until - self.spent) {
+                Ok(passed) => passed,
+                Err(swept) => return Some(swept),
+            };
+            let steps = match passed.ended {
+                Ended::Possible(steps) => steps,
+                // What was possible is exact only if every kind that had begun was counted.
+                Ended::Impossible(at) => {
+                    let uncertain = (0..self.all.len())
+                        .any(|kind| self.table.crashed[kind] > 0 && !self.counted[kind]);
+                    return Some(self.impossible(at, !uncertain));
+                }
+                Ended::GaveUp(_) => return None,
+            };
+            match self.table.replay(&steps) {
+                Ok(order) => return Some(Swept::Linearizable(order)),
+                Err(overused) => {
+                    let before = self.counted.clone();
+                    for kind in overused {
+                        self.counted[kind as usize] = true;
+                    }
+                    if self.counted == before {
+                        return None;
                     }
                 }
-                Step::Hide(op) => {
-                    if let Some((hidden, _)) = segments.last_mut() {
-                        hidden.push(op);
-                    }
-                }
-                Step::Start => {}
             }
         }
-        segments.into_iter().flat_map(|(hidden, placed)| hidden.into_iter().chain(placed)).collect()
+        None
     }
-}
-
-/// Invocations and returns in order: index, position, whether it is a return.
-fn events(ops: &[Timed<'_, Register>]) -> Vec<(u64, usize, bool)> {
-    let mut events = Vec::with_capacity(ops.len() * 2);
-    for (position, op) in ops.iter().enumerate() {
-        events.push((op.start, position, false));
-        if op.completed() {
-            events.push((op.end, position, true));
-        }
-    }
-    events.sort_unstable();
-    events
-}
-
-/// Does one sorted list include another?
-fn includes(all: &[usize], some: &[usize]) -> bool {
-    let mut all = all.iter();
-    some.iter().all(|wanted| all.by_ref().find(|have| *have >= wanted) == Some(wanted))
 }

@@ -1,9 +1,12 @@
-//! The three methods against an oracle that tries every order, and the names of anomalies.
+//! The methods against an oracle that tries every order, and the names of anomalies.
 
-use super::register::RegisterState;
-use super::timed::Answer;
-use super::{Linearizable, Object, objects, search, sweep, unique, verify};
+use super::history::{Action, NIL, RegisterBuilder, RegisterHistory};
+use super::part::{Part, RegOp};
+use super::sweep::{Budget, Swept};
+use super::unique::Writers;
+use super::{Linearizable, Why, minimal, prefix, sweep, unique, verify};
 use crate::build::{Did, NEVER, cases, fail, history, info, ok, spans};
+use crate::transactions::ValueId;
 use proptest::prelude::*;
 use schism_core::api::register::{Call, Register, RegisterOp, Reply};
 use schism_core::checker::{Checker, Finding};
@@ -33,8 +36,8 @@ struct Drawn {
     spoiled: bool,
 }
 
-fn drawn() -> impl Strategy<Value = Drawn> {
-    (0..4_u8, 0..4_i64, 0..4_i64, prop::bool::weighted(0.2), 0..3_usize, 0.0..1.0, 0..12_u8)
+fn drawn(crashed: f64) -> impl Strategy<Value = Drawn> {
+    (0..4_u8, 0..4_i64, 0..4_i64, prop::bool::weighted(crashed), 0..3_usize, 0.0..1.0, 0..12_u8)
         .prop_map(|(f, one, two, crashed, node, moment, spoiled)| Drawn {
             f,
             one,
@@ -118,12 +121,12 @@ fn finish(span: &Range<u64>, drawn: &Drawn, call: RegisterOp, reply: Reply) -> D
 }
 
 fn histories(unique: bool) -> impl Strategy<Value = History<Register>> {
-    (spans(1..9), prop::collection::vec(drawn(), 9), any::<bool>()).prop_map(
-        move |(spans, drawn, plausible)| {
-            let make = if plausible { executed } else { arbitrary };
-            history(make(&spans, &drawn, unique))
-        },
-    )
+    let crashed = prop_oneof![Just(0.2), Just(0.5)];
+    let drawn = crashed.prop_flat_map(|crashed| prop::collection::vec(drawn(crashed), 9));
+    (spans(1..9), drawn, any::<bool>()).prop_map(move |(spans, drawn, plausible)| {
+        let make = if plausible { executed } else { arbitrary };
+        history(make(&spans, &drawn, unique))
+    })
 }
 
 /// Tries every order, and every choice of the operations of unknown fate that took effect. Written
@@ -149,17 +152,57 @@ fn oracle(ops: &[Op<Register>]) -> bool {
     place(&ops.iter().collect::<Vec<_>>(), None)
 }
 
-fn the_object(history: &History<Register>) -> Option<Object<'_>> {
-    objects(history).pop()
+/// The same from a list of intervals; what had not returned by `until` has an unknown fate.
+fn possible(ops: &[RegOp], until: u64) -> bool {
+    fn place(left: &[RegOp], state: ValueId) -> bool {
+        if left.iter().all(|op| op.end == u64::MAX) {
+            return true;
+        }
+        left.iter().enumerate().any(|(at, op)| {
+            let first = left.iter().all(|other| other.end >= op.start);
+            let after = match op.action {
+                Action::Read(found) => (found == state || op.end == u64::MAX).then_some(state),
+                Action::Write(new) => Some(new),
+                Action::Cas(old, new) => (state == old).then_some(new),
+            };
+            let mut rest = left.to_vec();
+            rest.remove(at);
+            first && after.is_some_and(|after| place(&rest, after))
+        })
+    }
+    let known = ops.iter().filter(|op| op.start <= until);
+    let known = known.map(|op| if op.end > until { RegOp { end: u64::MAX, ..*op } } else { *op });
+    place(&known.collect::<Vec<_>>(), NIL)
 }
 
-fn agrees(answer: &Answer, object: &Object<'_>, truth: bool) -> bool {
+fn compact(history: &History<Register>) -> RegisterHistory {
+    RegisterBuilder::of(history).expect("few operations")
+}
+
+fn part(history: &RegisterHistory) -> Part {
+    let registers = history.registers();
+    if registers.len() == 0 {
+        Part::default()
+    } else {
+        Part::new(history, registers.get(0), super::history::NIL)
+    }
+}
+
+fn budget(limits: &Limits) -> Budget<'_> {
+    Budget { steps: BUDGET, limits }
+}
+
+/// Whether the answer is right, and what it is certified by too.
+fn agrees(answer: &Swept, part: &Part, truth: bool) -> bool {
     match answer {
-        Answer::Linearizable(order) => {
-            truth && verify::is_linearization::<RegisterState>(&object.ops, order)
+        Swept::Linearizable(order) => truth && verify::is_order(part.whole(), NIL, order),
+        Swept::Impossible { last, shortest } => {
+            let end = part.ops[*last as usize].end;
+            let already = part.completed() > 0 && !possible(&part.ops, end - 1);
+            // That a value comes from nowhere may show in the whole history only.
+            !truth && (!shortest || (!already && !possible(&part.ops, end)))
         }
-        Answer::Impossible => !truth,
-        Answer::Exhausted => false,
+        Swept::Undecided { .. } => false,
     }
 }
 
@@ -167,25 +210,60 @@ proptest! {
     #![proptest_config(cases())]
 
     #[test]
-    fn sweep_and_search_agree_with_the_oracle(history in histories(false)) {
+    fn the_sweep_agrees_with_the_oracle(history in histories(false)) {
         let truth = oracle(history.ops());
-        if let Some(object) = the_object(&history) {
-            let swept = sweep::decide(&object.ops, BUDGET);
-            prop_assert!(agrees(&swept, &object, truth), "sweep: {swept:?}, oracle: {truth}");
-            let found = search::decide::<RegisterState>(&object.ops, BUDGET);
-            prop_assert!(agrees(&found, &object, truth), "search: {found:?}, oracle: {truth}");
+        let part = part(&compact(&history));
+        let limits = Limits::default();
+        for width in [0, 1, 8] {
+            let swept = sweep::decide_from(part.whole(), NIL, budget(&limits), width);
+            prop_assert!(agrees(&swept, &part, truth), "{width}: {swept:?}, oracle: {truth}");
         }
     }
 
     #[test]
     fn the_method_for_unique_values_agrees_with_the_oracle(history in histories(true)) {
         let truth = oracle(history.ops());
-        if let Some(object) = the_object(&history) {
-            prop_assert!(unique::applies(&object.ops));
-            let found = unique::decide(&object.ops);
-            prop_assert!(agrees(&found, &object, truth), "unique: {found:?}, oracle: {truth}");
-            let swept = sweep::decide(&object.ops, BUDGET);
-            prop_assert!(agrees(&swept, &object, truth), "sweep: {swept:?}, oracle: {truth}");
+        let part = part(&compact(&history));
+        let writers = Writers::of(&part, NIL).expect("distinct values");
+        match unique::decide(part.whole(), &writers) {
+            Ok(order) => {
+                prop_assert!(truth && verify::is_order(part.whole(), NIL, &order), "{order:?}");
+            }
+            Err(conflict) => {
+                prop_assert!(!truth, "{conflict:?}");
+                prop_assert!(conflict.holds(part.whole(), NIL), "{conflict:?}");
+            }
+        }
+        let limits = Limits::default();
+        let swept = sweep::decide(part.whole(), NIL, budget(&limits));
+        prop_assert!(agrees(&swept, &part, truth), "sweep: {swept:?}, oracle: {truth}");
+    }
+
+    /// The prefix that is said to fail does, the one before does not; and the minimal part fails.
+    #[test]
+    fn violations_are_cut_down_to_what_fails(
+        history in prop_oneof![histories(true), histories(false)],
+    ) {
+        let part = part(&compact(&history));
+        let limits = Limits::default();
+        let why = match Writers::of(&part, NIL) {
+            Some(writers) => unique::decide(part.whole(), &writers)
+                .err()
+                .map(|conflict| Why::Conflict(conflict, writers)),
+            None => match sweep::decide(part.whole(), NIL, budget(&limits)) {
+                Swept::Impossible { last, shortest } => Some(Why::Swept { last, shortest }),
+                _ => None,
+            },
+        };
+        if let Some(why) = why {
+            let culprit = prefix::culprit(&part, NIL, &why, budget(&limits));
+            let end = part.ops[culprit.position as usize].end;
+            prop_assert!(culprit.shortest);
+            prop_assert!(!possible(&part.ops, end) && possible(&part.ops, end - 1), "{culprit:?}");
+            let minimal = minimal::of(&part, NIL, end, &why, budget(&limits));
+            let kept: Vec<RegOp> = minimal.iter().map(|at| part.ops[*at as usize]).collect();
+            let until = if matches!(why, Why::Conflict(..)) { u64::MAX } else { end };
+            prop_assert!(!possible(&kept, until), "{minimal:?}");
         }
     }
 
@@ -208,32 +286,33 @@ proptest! {
     #[test]
     fn the_verifier_takes_linearizations_only(
         history in histories(false),
-        random in prop::collection::vec(0..9_usize, 0..9),
+        random in prop::collection::vec(0..9_u32, 0..9),
         swapped in prop::option::weighted(0.9, (0..9_usize, 0..9_usize)),
     ) {
-        if let Some(object) = the_object(&history) {
-            let ops = &object.ops;
-            // A right order with two operations swapped is wrong in a less obvious way than chance.
-            let order = match (search::decide::<RegisterState>(ops, BUDGET), swapped) {
-                (Answer::Linearizable(mut order), Some((one, other))) if !order.is_empty() => {
-                    let length = order.len();
-                    order.swap(one % length, other % length);
-                    order
-                }
-                _ => random,
-            };
-            let once = (0..order.len()).all(|at| !order[..at].contains(&order[at]));
-            let known = order.iter().all(|at| *at < ops.len());
-            let right = once && known && {
-                let complete = (0..ops.len())
-                    .all(|at| order.contains(&at) || ops[at].op.returned().is_none());
-                let timely = (0..order.len()).all(|late| {
-                    (0..late).all(|early| !ops[order[late]].op.precedes(ops[order[early]].op))
-                });
-                complete && timely && answers_follow(order.iter().map(|at| ops[*at].op))
-            };
-            prop_assert_eq!(verify::is_linearization::<RegisterState>(ops, &order), right);
-        }
+        let part = part(&compact(&history));
+        let limits = Limits::default();
+        // A right order with two operations swapped is wrong in a less obvious way than chance.
+        let order = match (sweep::decide(part.whole(), NIL, budget(&limits)), swapped) {
+            (Swept::Linearizable(mut order), Some((one, other))) if !order.is_empty() => {
+                let length = order.len();
+                order.swap(one % length, other % length);
+                order
+            }
+            _ => random,
+        };
+        let ids: Vec<usize> = order.iter().map(|at| *at as usize).collect();
+        let once = (0..ids.len()).all(|at| !ids[..at].contains(&ids[at]));
+        let known = ids.iter().all(|at| *at < part.ops.len());
+        let right = once && known && {
+            let op = |at: usize| &history.ops()[part.ids[at] as usize];
+            let complete =
+                (0..part.ops.len()).all(|at| ids.contains(&at) || op(at).returned().is_none());
+            let timely = (0..ids.len()).all(|late| {
+                (0..late).all(|early| !op(ids[late]).precedes(op(ids[early])))
+            });
+            complete && timely && answers_follow(ids.iter().map(|at| op(*at)))
+        };
+        prop_assert_eq!(verify::is_order(part.whole(), NIL, &order), right);
     }
 }
 
@@ -253,8 +332,8 @@ fn answers_follow<'h>(ops: impl Iterator<Item = &'h Op<Register>>) -> bool {
 #[test]
 fn an_order_against_real_time_or_without_a_completed_operation_is_no_certificate() {
     let history = history([wrote("n1", 0..10, 1), wrote("n1", 20..30, 2)]);
-    let object = the_object(&history).expect("one key");
-    let verdict = |order: &[usize]| verify::is_linearization::<RegisterState>(&object.ops, order);
+    let part = part(&compact(&history));
+    let verdict = |order: &[u32]| verify::is_order(part.whole(), NIL, order);
     assert!(verdict(&[0, 1]));
     assert!(!verdict(&[1, 0]));
     assert!(!verdict(&[0]));

@@ -5,27 +5,63 @@
 //! returned occurs, none comes after one that began only after it had returned, and each gives, one
 //! after the other, the answer that it gave. `O(n)`.
 
-use super::timed::Timed;
+use super::history::Action;
+use super::part::Prefix;
+use super::timed::{NEVER, Timed};
+use crate::transactions::ValueId;
 use schism_core::model::Model;
 
-/// Is `order` (positions in `ops`) a linearization of `ops`?
+/// Is `order` (positions in `ops`) a linearization of `ops`, if the object is new?
 pub fn is_linearization<M: Model>(ops: &[Timed<'_, M::Api>], order: &[usize]) -> bool {
-    let mut seen = vec![false; ops.len()];
-    let mut state = M::init();
+    is_linearization_from(M::init(), ops, order)
+}
+
+/// Is `order` (positions in `ops`) a linearization of `ops`, from this state on?
+pub fn is_linearization_from<M: Model>(
+    mut state: M,
+    ops: &[Timed<'_, M::Api>],
+    order: &[usize],
+) -> bool {
+    let span = |position: usize| (ops[position].start, ops[position].end);
+    follows(ops.len(), span, order.iter().copied(), |position| {
+        let op = &ops[position];
+        let next = state.step(&op.op.call, op.reply());
+        next.map(|next| state = next).is_some()
+    })
+}
+
+/// Is `order` a linearization of operations on a register that holds `first` before them?
+pub(super) fn is_order(ops: Prefix<'_>, first: ValueId, order: &[u32]) -> bool {
+    let mut held = first;
+    let span = |position: usize| (ops.op(position).start, ops.op(position).end);
+    let order = order.iter().map(|position| *position as usize);
+    follows(ops.len(), span, order, |position| match ops.op(position).action {
+        Action::Read(found) => found == held,
+        Action::Write(new) => {
+            held = new;
+            true
+        }
+        Action::Cas(old, new) => old == std::mem::replace(&mut held, new),
+    })
+}
+
+fn follows(
+    len: usize,
+    span: impl Fn(usize) -> (u64, u64),
+    order: impl Iterator<Item = usize>,
+    mut answers: impl FnMut(usize) -> bool,
+) -> bool {
+    let mut seen = vec![false; len];
     let mut latest_start = 0;
     for position in order {
-        let Some(op) = ops.get(*position) else { return false };
-        if std::mem::replace(&mut seen[*position], true) {
+        if position >= len || std::mem::replace(&mut seen[position], true) {
             return false;
         }
-        latest_start = latest_start.max(op.start);
-        if op.end < latest_start {
+        let (start, end) = span(position);
+        latest_start = latest_start.max(start);
+        if end < latest_start || !answers(position) {
             return false;
-        }
-        match state.step(&op.op.call, op.reply()) {
-            Some(next) => state = next,
-            None => return false,
         }
     }
-    ops.iter().zip(seen).all(|(op, seen)| seen || !op.completed())
+    seen.iter().enumerate().all(|(position, seen)| *seen || span(position).1 == NEVER)
 }

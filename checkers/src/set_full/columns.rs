@@ -19,37 +19,49 @@ pub trait GrowSet: Api {
 #[derive(Debug)]
 pub struct OneSet<'h, A: Api> {
     /// Its key, where there are several.
-    pub(super) key: Option<Key>,
+    pub(crate) key: Option<Key>,
     /// The elements by number, in the order of their values.
-    pub(super) elements: Vec<Element<'h, A>>,
+    pub(crate) elements: Vec<Element<'h, A>>,
     /// The reads that succeeded, in the order of invocation, with what they returned.
-    pub(super) reads: Vec<Read<'h, A>>,
+    pub(crate) reads: Vec<Read<'h, A>>,
+}
+
+impl<A: Api> OneSet<'_, A> {
+    /// The index at which each element was acknowledged first, and its number, in that order.
+    pub(crate) fn by_acknowledgement(&self) -> Vec<(u64, usize)> {
+        let mut by_ack: Vec<(u64, usize)> = (0..)
+            .zip(&self.elements)
+            .filter_map(|(number, element)| Some((element.acknowledged?.returned()?, number)))
+            .collect();
+        by_ack.sort_unstable();
+        by_ack
+    }
 }
 
 /// What is known of one element.
 #[derive(Debug)]
-pub(super) struct Element<'h, A: Api> {
-    pub(super) value: Key,
+pub(crate) struct Element<'h, A: Api> {
+    pub(crate) value: Key,
     /// The add that may have happened and was invoked first.
-    pub(super) added: Option<&'h Op<A>>,
+    pub(crate) added: Option<&'h Op<A>>,
     /// The add that was acknowledged first.
-    pub(super) acknowledged: Option<&'h Op<A>>,
+    pub(crate) acknowledged: Option<&'h Op<A>>,
     /// An add that certainly failed.
-    pub(super) failed: Option<&'h Op<A>>,
+    pub(crate) failed: Option<&'h Op<A>>,
 }
 
 /// A read that succeeded.
 #[derive(Debug)]
-pub(super) struct Read<'h, A: Api> {
-    pub(super) op: &'h Op<A>,
+pub(crate) struct Read<'h, A: Api> {
+    pub(crate) op: &'h Op<A>,
     /// The distinct elements, ascending.
-    pub(super) has: Vec<u32>,
+    pub(crate) has: Vec<u32>,
     /// Those that it returned more than once.
-    pub(super) twice: Vec<u32>,
+    pub(crate) twice: Vec<u32>,
 }
 
 impl<A: Api> Read<'_, A> {
-    pub(super) fn has(&self, element: usize) -> bool {
+    pub(crate) fn has(&self, element: usize) -> bool {
         self.has.binary_search_by(|other| (*other as usize).cmp(&element)).is_ok()
     }
 }

@@ -49,11 +49,7 @@ fn acknowledged_are_there<A: Api>(
     limits: &Limits,
     tally: &mut Tally,
 ) {
-    let mut by_ack: Vec<(u64, usize)> = (0..)
-        .zip(&set.elements)
-        .filter_map(|(number, element)| Some((element.acknowledged?.returned()?, number)))
-        .collect();
-    by_ack.sort_unstable();
+    let by_ack = set.by_acknowledgement();
     let mut place = vec![usize::MAX; set.elements.len()];
     for (position, (_, number)) in by_ack.iter().enumerate() {
         place[*number] = position;

@@ -140,6 +140,9 @@ pub(super) struct Summary {
 impl Summary {
     pub(super) fn add<A: Api>(&mut self, set: &OneSet<'_, A>, lines: &[Line<'_, A>]) {
         for (element, line) in set.elements.iter().zip(lines) {
+            if element.added.is_none() {
+                continue;
+            }
             match line.fate {
                 Fate::Stable => self.stable += 1,
                 Fate::Lost => {

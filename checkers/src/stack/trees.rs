@@ -164,4 +164,26 @@ impl Least {
         }
         (least.0 != u32::MAX).then_some(least)
     }
+
+    /// The last before this one whose value is less than a bound. There have to be more elements.
+    pub(super) fn last_below(&self, to: usize, bound: u32) -> Option<usize> {
+        let mut right = to + self.size;
+        loop {
+            if right.is_power_of_two() {
+                return None;
+            }
+            if right % 2 == 1 {
+                right -= 1;
+                if self.nodes[right].0 < bound {
+                    break;
+                }
+            }
+            right /= 2;
+        }
+        let mut node = right;
+        while node < self.size {
+            node = node * 2 + usize::from(self.nodes[node * 2 + 1].0 < bound);
+        }
+        Some(node - self.size)
+    }
 }

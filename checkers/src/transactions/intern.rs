@@ -21,12 +21,12 @@ const NAMED: u32 = 1 << 31;
 
 impl ValueId {
     /// It as a plain number, to be packed.
-    pub(super) fn raw(self) -> u32 {
+    pub(crate) fn raw(self) -> u32 {
         self.0
     }
 
     /// What [`ValueId::raw`] gave.
-    pub(super) fn from_raw(raw: u32) -> Self {
+    pub(crate) const fn from_raw(raw: u32) -> Self {
         Self(raw)
     }
 }
@@ -40,14 +40,14 @@ enum Atom {
 
 /// The values of a history.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Values {
+pub(crate) struct Values {
     named: Vec<Atom>,
     ids: HashMap<Atom, u32>,
 }
 
 impl Values {
     /// The id of a whole number. `None` if there are more than 2³¹ unusual values.
-    pub(super) fn int(&mut self, number: i64) -> Option<ValueId> {
+    pub(crate) fn int(&mut self, number: i64) -> Option<ValueId> {
         match u32::try_from(number) {
             Ok(small) if small < NAMED => Some(ValueId(small)),
             _ => self.name(Atom::Int(number)),
@@ -55,7 +55,7 @@ impl Values {
     }
 
     /// The id of whatever stands there.
-    pub(super) fn form(&mut self, form: Form<'_>) -> Option<ValueId> {
+    pub(crate) fn form(&mut self, form: Form<'_>) -> Option<ValueId> {
         match form.int() {
             Ok(number) => self.int(number),
             Err(_) => self.name(Atom::Text(Arc::from(form.to_string()))),
@@ -74,7 +74,7 @@ impl Values {
         Some(ValueId(id))
     }
 
-    pub(super) fn show(&self, id: ValueId) -> Shown<'_> {
+    pub(crate) fn show(&self, id: ValueId) -> Shown<'_> {
         match id.0.checked_sub(NAMED) {
             None => Shown::Int(i64::from(id.0)),
             Some(place) => match &self.named[place as usize] {
@@ -108,7 +108,7 @@ const DIRECT: u64 = 1 << 20;
 
 /// Names by the order in which they first came: 0, 1, 2, …
 #[derive(Clone, Debug)]
-pub(super) struct Dense<T> {
+pub(crate) struct Dense<T> {
     names: Vec<T>,
     /// The id of a small number, plus 1.
     direct: Vec<u32>,
@@ -123,7 +123,7 @@ impl<T> Default for Dense<T> {
 
 impl<T: Clone + Eq + Hash> Dense<T> {
     /// The id of `name`, which `small` is too, if it is a number. `None` if there are too many.
-    pub(super) fn id(&mut self, small: Option<u64>, name: impl FnOnce() -> T) -> Option<u32> {
+    pub(crate) fn id(&mut self, small: Option<u64>, name: impl FnOnce() -> T) -> Option<u32> {
         let next = u32::try_from(self.names.len()).ok().filter(|next| *next < MOST)?;
         let Some(place) = small.filter(|small| *small < DIRECT) else {
             let name = name();
@@ -145,11 +145,11 @@ impl<T: Clone + Eq + Hash> Dense<T> {
         Some(self.direct[place] - 1)
     }
 
-    pub(super) fn names(&self) -> &[T] {
+    pub(crate) fn names(&self) -> &[T] {
         &self.names
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.names.len()
     }
 }
@@ -159,7 +159,7 @@ const MOST: u32 = 1 << 29;
 
 impl Dense<Key> {
     /// The id of a key.
-    pub(super) fn key(&mut self, key: &Key) -> Option<u32> {
+    pub(crate) fn key(&mut self, key: &Key) -> Option<u32> {
         match key {
             Key::Int(number) => self.id(u64::try_from(*number).ok(), || key.clone()),
             Key::Text(_) => self.id(None, || key.clone()),
@@ -167,7 +167,7 @@ impl Dense<Key> {
     }
 
     /// The id of the key that stands there.
-    pub(super) fn form(&mut self, form: Form<'_>) -> Option<u32> {
+    pub(crate) fn form(&mut self, form: Form<'_>) -> Option<u32> {
         let small = form.int().ok().and_then(|number| u64::try_from(number).ok());
         self.id(small, || form.key())
     }

@@ -4,6 +4,8 @@ use crate::build::{Did, NEVER, cases, fail, history, info, ok, spans};
 use crate::{check, kinds, only_anomaly};
 use proptest::prelude::*;
 use schism_checkers::fifo_queue::FifoQueue;
+use schism_checkers::linearizable::search;
+use schism_checkers::linearizable::timed::{Answer, Timed};
 use schism_checkers::priority_queue::PriorityQueue;
 use schism_checkers::stack::Stack;
 use schism_checkers::unordered_queue::UnorderedQueue;
@@ -14,9 +16,12 @@ use schism_core::api::collection::{
 use schism_core::checker::{Checker, Finding};
 use schism_core::history::History;
 use schism_core::limits::Limits;
+use schism_core::model::Model;
 use schism_core::op::Op;
 use schism_core::record::RunFacts;
 use schism_core::verdict::Verdict;
+use std::hash::Hash;
+use std::marker::PhantomData;
 use std::ops::Range;
 
 /// How a collection picks what it hands out.
@@ -218,6 +223,78 @@ proptest! {
         history in histories::<PriorityQueueNames>(Rule::Greatest),
     ) {
         agrees(Rule::Greatest, &PriorityQueue, &history)?;
+    }
+}
+
+/// A collection for the general engine, with a number for its rule.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct State<N, const RULE: u8>(Vec<i64>, PhantomData<N>);
+
+const RULES: [Rule; 3] = [Rule::Fifo, Rule::Lifo, Rule::Greatest];
+
+impl<N: Names + Eq + Hash, const RULE: u8> Model for State<N, RULE> {
+    type Api = Collection<N>;
+
+    fn init() -> Self {
+        Self(Vec::new(), PhantomData)
+    }
+
+    fn step(&self, call: &Call, reply: Option<&Reply>) -> Option<Self> {
+        let mut next = self.clone();
+        match call.op {
+            CollectionOp::Insert(element) => next.0.push(element),
+            CollectionOp::Remove(_) => {
+                let candidates = RULES[usize::from(RULE)].candidates(&next.0);
+                let taken = candidates.first().map(|at| next.0.remove(*at));
+                if reply.is_some_and(|reply| *reply != Reply::Removed(taken)) {
+                    return None;
+                }
+            }
+        }
+        Some(next)
+    }
+}
+
+/// Longer histories than the oracle can judge, by the general engine.
+fn longer<N: Names + Eq + Hash, const RULE: u8>(
+    checker: &impl Checker<Collection<N>>,
+    spans: &[Range<u64>],
+    drawn: &[Drawn],
+) -> Result<(), TestCaseError> {
+    let history = executed::<N>(RULES[usize::from(RULE)], spans, drawn, true);
+    let ops: Vec<_> = history.ops().iter().filter_map(Timed::of).collect();
+    let truth = match search::decide::<State<N, RULE>>(&ops, 4_000) {
+        Answer::Linearizable(_) => true,
+        Answer::Impossible => false,
+        Answer::Exhausted => return Ok(()),
+    };
+    let finding = checker.check(&history, &RunFacts::default(), &Limits::default());
+    match &finding.verdict {
+        Verdict::Valid => prop_assert!(truth, "{finding:#?}"),
+        Verdict::Invalid(_) => prop_assert!(!truth, "{finding:#?}"),
+        Verdict::Unknown(why) => prop_assert!(truth && why.starts_with("vacuous"), "{finding:#?}"),
+    }
+    Ok(())
+}
+
+/// Longer histories, in which less goes wrong.
+fn longer_histories() -> impl Strategy<Value = (Vec<Range<u64>>, Vec<Drawn>)> {
+    let tame = (drawn(), 0..6_u8).prop_map(|(drawn, wild)| Drawn {
+        spoiled: if wild == 0 { drawn.spoiled } else { 20 },
+        crashed: drawn.crashed && wild < 3,
+        ..drawn
+    });
+    (spans(8..22), prop::collection::vec(tame, 22))
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn longer_histories_are_what_the_search_says((spans, drawn) in longer_histories()) {
+        longer::<QueueNames, 0>(&FifoQueue, &spans, &drawn)?;
+        longer::<StackNames, 1>(&Stack, &spans, &drawn)?;
+        longer::<PriorityQueueNames, 2>(&PriorityQueue, &spans, &drawn)?;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Every checker against histories built by hand, golden files and brute-force oracles.
 
 mod agreement;
+mod at_rest;
 mod availability;
 mod bank;
 mod build;
@@ -9,10 +10,18 @@ mod convergence;
 mod counter;
 mod goldens;
 mod judging;
+mod kv;
 mod leaders;
+mod locks;
 mod long_fork;
 mod measures;
+mod multi_registers;
+mod mutable_sets;
+mod partitioned_log;
+mod sequential;
+mod session_guarantees;
 mod sets;
+mod strongest_model;
 mod total_orders;
 mod total_queue;
 mod transactions;
@@ -23,6 +32,7 @@ mod transactions_registers;
 mod transactions_verdicts;
 mod transactions_weak;
 mod unique_ids;
+mod watch;
 
 use schism_core::api::Api;
 use schism_core::checker::{Checker, Finding};

@@ -5,10 +5,10 @@
 //! says how its calls look in a history ([`Payload`]) and on the wire of the embedded systems.
 
 pub mod bank;
+pub mod collection;
 pub mod consensus;
 pub mod counter;
 pub mod elements;
-pub mod collection;
 pub mod kv;
 pub mod leadership;
 pub mod list_append;
@@ -17,10 +17,12 @@ pub mod log;
 pub mod long_fork;
 pub mod multi_register;
 pub mod mutable_set;
+pub mod partitioned_log;
 pub mod register;
 pub mod set;
 pub mod total_queue;
 pub mod unique_ids;
+pub mod watch;
 
 use crate::form::{Form, Tape};
 use serde::{Deserialize, Serialize};

@@ -460,6 +460,17 @@ impl<'t> Form<'t> {
         }
     }
 
+    /// It as a key of a map: JSON has only strings there, so `"7"` is the number 7.
+    pub fn map_key(self) -> Key {
+        match self.key() {
+            Key::Text(name) => match name.parse::<i64>() {
+                Ok(number) if number.to_string() == *name => Key::Int(number),
+                _ => Key::Text(name),
+            },
+            number @ Key::Int(_) => number,
+        }
+    }
+
     /// It as JSON; words become strings, sets become arrays.
     pub fn to_json(self) -> Value {
         match self.kind() {

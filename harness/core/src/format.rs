@@ -42,7 +42,9 @@ mod plume;
 mod tests;
 mod text;
 mod window;
+pub mod write;
 
+use crate::event::RawEvent;
 use crate::history::{HistoryError, Sink};
 use crate::limits::Limits;
 use std::fmt;
@@ -155,15 +157,8 @@ impl fmt::Display for ReadError {
     }
 }
 
-impl std::error::Error for ReadError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Malformed(error) => Some(error),
-            Self::Io(error) => Some(error),
-            Self::Stopped { .. } => None,
-        }
-    }
-}
+// What it comes from is in its text, and is not told a second time as a source.
+impl std::error::Error for ReadError {}
 
 /// Reads a history and hands its events to the sink, in order. `O(bytes)`; holds one event.
 ///
@@ -191,4 +186,14 @@ pub fn read(
     }
     let has_real_time = format != Format::Plume;
     Ok(Summary { events: output.events, truncated, has_real_time })
+}
+
+/// Appends one event to a text, as a line; [`write::Writer`] writes whole histories. JSON's lines
+/// are objects one after another, which is one of the ways that [`Format::Json`] is read.
+pub fn write(
+    format: Format,
+    raw: &RawEvent<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), write::NotWritten> {
+    write::write(format, raw, out)
 }

@@ -1,6 +1,7 @@
 //! What was found in one file, and how it is printed.
 
 use schism_core::record::FindingRecord;
+use schism_core::verdict::Anomaly;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -138,10 +139,10 @@ impl Answer {
         for finding in &self.checkers {
             let _ = writeln!(text, "  {}: {}", finding.checker, finding.summary);
             for anomaly in &finding.anomalies {
-                let lines = std::iter::once(&anomaly.summary).chain(&anomaly.because);
-                lines.for_each(|line| {
-                    let _ = writeln!(text, "    {line}");
-                });
+                let _ = writeln!(text, "    {}", anomaly.summary);
+                for step in steps(anomaly) {
+                    let _ = writeln!(text, "    {step}");
+                }
             }
             if let Some(why) = finding.unknown.as_ref().filter(|why| **why != finding.summary) {
                 let _ = writeln!(text, "    {why}");
@@ -157,6 +158,19 @@ impl Answer {
         }
         text
     }
+}
+
+/// The steps of an anomaly's argument; of very many, the first and the last.
+pub(crate) fn steps(anomaly: &Anomaly) -> Vec<String> {
+    const MOST: usize = 40;
+    const LAST: usize = 5;
+    let all = &anomaly.because;
+    if all.len() <= MOST {
+        return all.clone();
+    }
+    let (first, last) = (&all[..MOST - LAST], &all[all.len() - LAST..]);
+    let between = format!("… {} more steps …", all.len() - MOST);
+    first.iter().cloned().chain([between]).chain(last.iter().cloned()).collect()
 }
 
 /// `unique (12 keys), sweep (1 key)`.

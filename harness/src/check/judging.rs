@@ -26,7 +26,7 @@ pub(crate) struct Judging {
     /// The most memory for one file; over it the verdict is unknown [default: 3/4 of what is free]
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub(crate) memory_limit: Option<u64>,
-    /// What an object holds before its first write, as JSON: a number, null, or a map by key
+    /// What an object holds before its first write, as JSON or EDN: a number, nil, a map by key
     #[arg(long, value_name = "VALUE", help_heading = "Options of models")]
     pub(crate) init: Option<String>,
     /// The consistency models that transactions have to meet, by Elle's names
@@ -44,6 +44,11 @@ pub(crate) struct Judging {
     /// rw-register: assume that in a transaction a write follows the reads of its key
     #[arg(long, help_heading = "Options of models")]
     pub(crate) wfr_keys: bool,
+    /// rw-register: the order of transactions, as the index of a completion and its place
+    #[arg(long, value_name = "INDEX=PLACE", value_delimiter = ',', value_parser = index_and_place,
+          help_heading = "Options of models")]
+    #[serde(default)]
+    pub(crate) transaction_order: Vec<(u64, i64)>,
     /// long-fork: how many keys a group has
     #[arg(long, value_name = "N", help_heading = "Options of models")]
     pub(crate) group_size: Option<usize>,
@@ -59,10 +64,25 @@ fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|e| format!("expected a time such as 60s or 5m: {e}"))
 }
 
+fn index_and_place(text: &str) -> Result<(u64, i64), String> {
+    let pair = text
+        .split_once('=')
+        .and_then(|(index, place)| Some((index.trim().parse().ok()?, place.trim().parse().ok()?)));
+    pair.ok_or_else(|| format!("expected an index and a place such as 4=1, found {text:?}"))
+}
+
 fn bytes(text: &str) -> Result<u64, String> {
     let size: ByteSize =
         text.parse().map_err(|e| format!("expected a size such as 512MiB or 4GiB: {e}"))?;
     Ok(size.as_u64())
+}
+
+/// A value as JSON or EDN.
+fn form(text: &str) -> anyhow::Result<Tape> {
+    match serde_json::from_str(text) {
+        Ok(value) => Ok(Tape::from_json(&value)),
+        Err(_) => Ok(Tape::from_edn(text)?),
+    }
 }
 
 impl Judging {
@@ -79,9 +99,10 @@ impl Judging {
     }
 
     fn options(&self) -> anyhow::Result<Options> {
-        let init = self.init.as_ref().map(|text| match serde_json::from_str(text) {
-            Ok(value) => Ok(Tape::from_json(&value)),
-            Err(e) => Err(anyhow!("--init: expected JSON such as 0, null or {{\"x\":0}}: {e}")),
+        let init = self.init.as_ref().map(|text| {
+            form(text).with_context(|| {
+                format!("--init: expected JSON or EDN such as 0, null or {{\"x\":0}}, found {text}")
+            })
         });
         if self.group_size == Some(0) {
             bail!("--group-size: expected a number from 1, found 0");
@@ -96,6 +117,7 @@ impl Judging {
             linearizable_keys: self.linearizable_keys,
             sequential_keys: self.sequential_keys,
             wfr_keys: self.wfr_keys,
+            transaction_order: self.transaction_order.iter().copied().collect(),
         })
     }
 

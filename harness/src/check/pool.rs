@@ -62,7 +62,8 @@ pub(super) fn judge(
 fn one(judging: &Judging, job: &str, file: &OsString) -> anyhow::Result<Answer> {
     let mut command = Command::new(std::env::current_exe().context("schism's own path")?);
     command.args(["judge", "--", job]).arg(file);
-    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    // A file may be /dev/stdin.
+    command.stdin(Stdio::inherit()).stdout(Stdio::piped());
     let parent = nix::unistd::getpid();
     // SAFETY: prctl and getppid are async-signal-safe.
     #[allow(unsafe_code, reason = "a worker must not outlive whoever waits for it")]

@@ -14,7 +14,7 @@ use schism_core::record::{FindingRecord, valid_value};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Read as _, Seek as _};
+use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -93,8 +93,8 @@ fn judge(job: &Job, path: &OsString) -> Result<Done, Trouble> {
     let (model, mut options) = job.judging.make()?;
     let mut file = File::open(path).context("cannot be opened")?;
     let bytes = file.metadata().context("cannot be looked at")?.len();
-    let format = match job.judging.asked_format() {
-        Some(format) => format,
+    let (format, head) = match job.judging.asked_format() {
+        Some(format) => (format, Vec::new()),
         None => detect(&mut file)?,
     };
     if format == Format::Plume {
@@ -105,7 +105,7 @@ fn judge(job: &Job, path: &OsString) -> Result<Done, Trouble> {
     let bounds = Bounds { time: job.judging.time_limit, memory: job.judging.memory_limit };
     let _watch = Watch::begin(bounds, limits.clone(), progress.clone());
     let mut judge = model.make(&options)?;
-    let reader = Counted { reader: file, progress: progress.clone() };
+    let reader = Counted { reader: head.as_slice().chain(file), progress: progress.clone() };
     let summary = match format::read(format, reader, judge.as_mut(), &limits) {
         Ok(summary) => summary,
         Err(ReadError::Stopped { limit, events }) => {
@@ -119,17 +119,17 @@ fn judge(job: &Job, path: &OsString) -> Result<Done, Trouble> {
     Ok(Done { summary, operations, judged })
 }
 
-/// Looks at the beginning of a file, and goes back there.
-pub(crate) fn detect(file: &mut File) -> anyhow::Result<Format> {
+/// Reads the beginning of a file, and tells its format by it.
+pub(crate) fn detect(file: &mut File) -> anyhow::Result<(Format, Vec<u8>)> {
     let mut head = Vec::new();
     file.by_ref().take(LOOK as u64).read_to_end(&mut head).context("cannot be read")?;
-    file.rewind().context("cannot be read twice; name its --format")?;
-    Format::detect(&head).ok_or_else(|| {
+    let format = Format::detect(&head).ok_or_else(|| {
         anyhow!(
             "its format can't be told from its first bytes; \
              expected --format jsonl, edn, json, jepsen-log or plume"
         )
-    })
+    })?;
+    Ok((format, head))
 }
 
 /// AWDIT's text says nothing of real time, so no model that needs it can be asked for.

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 const WIDTH: f64 = 1080.0;
 const BOX: f64 = 34.0;
 /// So many characters of a transaction are shown.
-const CHARS: usize = 44;
+const CHARS: usize = 60;
 
 /// Is this an anomaly whose operations form a cycle, each step of its argument an edge?
 pub(super) fn is_cycle(anomaly: &Anomaly) -> bool {
@@ -70,7 +70,9 @@ pub(super) fn cycle(anomaly: &Anomaly, culprits: &[&OpView]) -> Option<String> {
             position + 1
         );
     }
-    boxes.iter().for_each(|node| node.draw(&mut svg));
+    for node in &boxes {
+        node.draw(&mut svg);
+    }
     svg.push_str("</svg>");
     Some(svg)
 }
@@ -87,8 +89,10 @@ struct Node<'a> {
 
 impl<'a> Node<'a> {
     fn new(op: &'a OpView, position: usize, (x, y): (f64, f64)) -> Self {
-        let text = clip(&op.label(), CHARS);
-        let half = (width(&text) + 34.0) / 2.0;
+        // What it did is its answer; what it asked is in that as well.
+        let did = op.reply.as_deref().unwrap_or(&op.call).replace('"', "");
+        let text = clip(&did, CHARS);
+        let half = f64::midpoint(width(&text), 34.0);
         let letter = letter(position).unwrap_or('?');
         Self { op, letter, text, x: x.clamp(half + 4.0, WIDTH - half - 4.0), y, half }
     }

@@ -67,7 +67,7 @@ impl Api for Bank {
                     let wrong = || asked.value.error("{from, to, amount}");
                     asked.value.get(name).ok_or_else(wrong)
                 };
-                let (from, to) = (account(part("from")?), account(part("to")?));
+                let (from, to) = (part("from")?.map_key(), part("to")?.map_key());
                 Ok(Call::Transfer { from, to, amount: part("amount")?.int()? })
             }
             other => Err(DecodeError::unknown_f("bank", &["read", "transfer"], other)),
@@ -82,19 +82,8 @@ impl Api for Bank {
             return Ok(Reply::Read(Vec::new()));
         }
         let entries = value.entries().map_err(|_| value.error("a map from account to balance"))?;
-        let balances = entries.map(|(key, balance)| Ok((account(key), balance.int_or_nil()?)));
+        let balances = entries.map(|(key, balance)| Ok((key.map_key(), balance.int_or_nil()?)));
         balances.collect::<Result<_, DecodeError>>().map(Reply::Read)
-    }
-}
-
-/// JSON has no numbers for keys: `"7"` is account 7.
-fn account(form: Form<'_>) -> Key {
-    match form.key() {
-        Key::Text(name) => match name.parse::<i64>() {
-            Ok(number) if number.to_string() == *name => Key::Int(number),
-            _ => Key::Text(name),
-        },
-        number @ Key::Int(_) => number,
     }
 }
 

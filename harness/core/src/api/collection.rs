@@ -42,7 +42,7 @@ pub type Stack = Collection<StackNames>;
 pub type PriorityQueue = Collection<PriorityQueueNames>;
 
 /// `enqueue` and `dequeue`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct QueueNames;
 
 impl Names for QueueNames {
@@ -58,7 +58,7 @@ impl Names for QueueNames {
 }
 
 /// `push` and `pop`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StackNames;
 
 impl Names for StackNames {
@@ -68,7 +68,7 @@ impl Names for StackNames {
 }
 
 /// `insert` with `extract-min` or `extract-max`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PriorityQueueNames;
 
 impl Names for PriorityQueueNames {
@@ -166,13 +166,10 @@ impl<N: Names> Api for Collection<N> {
         if N::INSERT.contains(&asked.f) {
             return Ok(Call { key, op: CollectionOp::Insert(value.int()?) });
         }
-        match N::REMOVE.iter().find(|(name, _)| *name == asked.f) {
-            Some((_, pick)) => Ok(Call { key, op: CollectionOp::Remove(*pick) }),
-            None => {
-                let known = [N::INSERT[0], N::REMOVE[0].0];
-                Err(DecodeError::unknown_f(N::NAME, &known, asked.f))
-            }
+        if let Some((_, pick)) = N::REMOVE.iter().find(|(name, _)| *name == asked.f) {
+            return Ok(Call { key, op: CollectionOp::Remove(*pick) });
         }
+        Err(DecodeError::unknown_f(N::NAME, &[N::INSERT[0], N::REMOVE[0].0], asked.f))
     }
 
     fn decode_reply(call: &Call, value: Form<'_>) -> Result<Reply, DecodeError> {

@@ -3,7 +3,8 @@
 //! ```
 //! use schism_core::api::multi_register::{Mop, MultiRegister};
 //! use schism_core::api::{Key, Payload};
-//! let asked = Payload::unkeyed("txn", serde_json::json!([["read", "x", null], ["write", "y", 2]]));
+//! let mops = serde_json::json!([["read", "x", null], ["write", "y", 2]]);
+//! let asked = Payload::unkeyed("txn", mops);
 //! let txn = asked.decode::<MultiRegister>()?;
 //! assert_eq!(txn[1], Mop::Write(Key::Text("y".into()), 2));
 //! # Ok::<(), schism_core::api::DecodeError>(())

@@ -4,7 +4,7 @@
 //! use schism_core::api::Payload;
 //! use schism_core::api::mutable_set::{Call, MutableSet, SetOp};
 //! let call = Payload::unkeyed("contains", 3.into()).decode::<MutableSet>()?;
-//! assert_eq!(call, Call { key: None, element: 3, op: SetOp::Contains });
+//! assert_eq!(call, Call { key: None, element: 3.into(), op: SetOp::Contains });
 //! # Ok::<(), schism_core::api::DecodeError>(())
 //! ```
 
@@ -23,7 +23,7 @@ pub struct Call {
     /// Which set; `None` where there is only one.
     pub key: Option<Key>,
     /// Which element.
-    pub element: i64,
+    pub element: Key,
     /// What is done.
     pub op: SetOp,
 }
@@ -59,7 +59,11 @@ impl Api for MutableSet {
             SetOp::Remove => "remove",
             SetOp::Contains => "contains",
         };
-        Payload { f: Cow::Borrowed(f), key: call.key.clone(), value: Value::from(call.element) }
+        Payload {
+            f: Cow::Borrowed(f),
+            key: call.key.clone(),
+            value: serde_json::json!(call.element),
+        }
     }
 
     fn encode_reply(call: &Call, reply: &Reply) -> Value {
@@ -80,7 +84,10 @@ impl Api for MutableSet {
                 return Err(DecodeError::unknown_f("a set with remove", &known, other));
             }
         };
-        Ok(Call { key, element: value.int()?, op })
+        if value.is_nil() {
+            return Err(value.error("an element"));
+        }
+        Ok(Call { key, element: value.key(), op })
     }
 
     /// `true` or `false`, alone or after the element; an add or remove may also just repeat it.

@@ -47,6 +47,49 @@ impl Syntax for Edn {
     }
 }
 
+impl Tape {
+    /// The value that stands alone in this text, which is EDN.
+    ///
+    /// ```
+    /// use schism_core::form::Tape;
+    /// let options = Tape::from_edn("{:anomalies [:G0 :G1]}")?;
+    /// assert_eq!(options.root().get("anomalies").unwrap().to_string(), "[:G0 :G1]");
+    /// assert_eq!(
+    ///     Tape::from_edn("{:anomalies").unwrap_err().to_string(),
+    ///     "line 1, column 12: expected }, found the end of the text; \
+    ///      the { of line 1, column 1 is open"
+    /// );
+    /// # Ok::<(), schism_core::format::ReadError>(())
+    /// ```
+    pub fn from_edn(text: &str) -> Result<Self, ReadError> {
+        let window = Window::whole(text);
+        let (mut values, mut tape) = (Values::default(), Self::default());
+        let mut next = |pos: &mut usize, tape: &mut Self| {
+            let from = *pos;
+            values.next(text, pos, true, Level::Value, tape).map_err(|trouble| {
+                trouble
+                    .error(&window)
+                    .unwrap_or_else(|| window.error(from, "expected a whole value"))
+            })
+        };
+        let mut pos = 0;
+        let first = next(&mut pos, &mut tape)?;
+        let mut end = pos;
+        match (first, next(&mut end, &mut Self::default())?) {
+            (Found::Value, Found::End) => Ok(tape),
+            (Found::Value, _) => {
+                let found = found(text, skip_space(text, pos));
+                Err(window.error(pos, format!("expected the end of the text, found {found}")))
+            }
+            _ => {
+                let at = skip_space(text, 0);
+                let found = found(text, at);
+                Err(window.error(at, format!("expected a value, found {found}")))
+            }
+        }
+    }
+}
+
 impl Edn {
     fn event(
         &mut self,

@@ -176,7 +176,7 @@ fn process(
 
 fn operation(form: Form<'_>) -> Result<&str, Refused> {
     match form.word() {
-        Some(word) => Ok(word.strip_prefix(':').unwrap_or(word)),
+        Some(word) => Ok(word.trim_start_matches(':')),
         None => Err(form.error("the operation's name").into()),
     }
 }

@@ -72,7 +72,7 @@ impl JepsenLog {
             window.error(at, format!("expected :invoke, :ok, :fail or :info, found {kind}"))
         })?;
         let (f, rest) = word(rest);
-        let f = f.strip_prefix(':').unwrap_or(f);
+        let f = f.trim_start_matches(':');
         if f.is_empty() {
             let message = "expected the operation's name, found the end of the line";
             return Err(window.error(end, message));
@@ -92,7 +92,7 @@ impl JepsenLog {
             process: Process::Client(process),
             asked: Asked { f, key: None, value: value.unwrap_or(nil) },
             node: None,
-            error,
+            error: error.filter(|error| !error.is_nil()),
         };
         output.event(window, end - rest.len(), &raw)
     }

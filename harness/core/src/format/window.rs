@@ -17,8 +17,11 @@ use std::io::{ErrorKind, Read};
 /// How much is read at once.
 const CHUNK: usize = 256 << 10;
 
-/// The longest event: its offsets have to fit 32 bits.
-const MAX_EVENT: usize = u32::MAX as usize - 1;
+/// How much is read at first: all of most histories that are small.
+const FIRST: usize = 8 << 10;
+
+/// The longest window, and so the longest event: its offsets have to fit 32 bits.
+const MAX_WINDOW: usize = u32::MAX as usize - 1;
 
 /// How many events pass between two looks at the limits.
 const POLL: u64 = 4096;
@@ -46,7 +49,12 @@ pub(super) struct Window<'w> {
     base: Place,
 }
 
-impl Window<'_> {
+impl<'w> Window<'w> {
+    /// A text that is all there is.
+    pub(super) fn whole(text: &'w str) -> Self {
+        Self { text, last: true, base: Place { line: 1, column: 1 } }
+    }
+
     /// Where the byte at this offset stands.
     pub(super) fn place(&self, offset: usize) -> Place {
         let mut offset = offset.min(self.text.len());
@@ -123,11 +131,21 @@ pub(super) trait Syntax {
 
 /// Reads all of a file.
 pub(super) fn drive(
+    reader: impl Read,
+    syntax: &mut dyn Syntax,
+    output: &mut Output<'_>,
+) -> Result<(), ReadError> {
+    drive_within(MAX_WINDOW, reader, syntax, output)
+}
+
+/// Reads all of a file of which no event is longer than `max` bytes.
+fn drive_within(
+    max: usize,
     mut reader: impl Read,
     syntax: &mut dyn Syntax,
     output: &mut Output<'_>,
 ) -> Result<(), ReadError> {
-    let mut buffer = Buffer::default();
+    let mut buffer = Buffer { max, ..Buffer::default() };
     let mut base = Place { line: 1, column: 1 };
     let mut first = true;
     loop {
@@ -152,8 +170,9 @@ pub(super) fn drive(
                 return Ok(());
             }
         }
-        if buffer.bytes().len() - done > MAX_EVENT {
-            return Err(window.error(done, "an event of more than 4 GiB; expected smaller ones"));
+        if done == 0 && buffer.bytes().len() == max {
+            let message = format!("an event of more than {max} bytes; expected smaller ones");
+            return Err(window.error(done, message));
         }
         base = window.place(done);
         buffer.done(done);
@@ -186,6 +205,8 @@ struct Buffer {
     start: usize,
     end: usize,
     ended: bool,
+    /// How big it may get.
+    max: usize,
 }
 
 impl Buffer {
@@ -199,11 +220,17 @@ impl Buffer {
 
     /// Reads until there is at least twice as much as before, or the file ends.
     fn fill(&mut self, reader: &mut impl Read) -> Result<(), ReadError> {
+        let full = self.end == self.memory.len();
         self.memory.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
-        let wanted = 2 * self.end;
-        self.memory.resize(self.memory.len().max(wanted.next_multiple_of(CHUNK)).max(CHUNK), 0);
+        let wanted = (2 * self.end).min(self.max);
+        let size = match self.memory.len() {
+            0 => FIRST,
+            size if full => size.max(CHUNK).max(wanted),
+            size => size.max(wanted),
+        };
+        self.memory.resize(size.min(self.max), 0);
         while !self.ended {
             match reader.read(&mut self.memory[self.end..]) {
                 Ok(0) => self.ended = true,
@@ -216,5 +243,43 @@ impl Buffer {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Output, drive_within};
+    use crate::event::RawEvent;
+    use crate::format::edn::Edn;
+    use crate::history::{Refused, Sink};
+    use crate::limits::Limits;
+
+    struct Any;
+
+    impl Sink for Any {
+        fn event(&mut self, _: &RawEvent<'_>) -> Result<(), Refused> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn an_event_that_is_too_long_is_refused_where_it_begins() {
+        let event = "{:type :ok, :process 0, :f :read}\n";
+        let limits = Limits::default();
+        for (length, fits) in [(50, true), (60, true), (61, false), (1000, false)] {
+            let text =
+                format!("{event}{event}{{:type {}:ok, :process 0, :f :r}}", " ".repeat(length));
+            let mut any = Any;
+            let mut output = Output::new(&mut any, &limits);
+            let result = drive_within(90, text.as_bytes(), &mut Edn::default(), &mut output);
+            match result {
+                Ok(()) => assert!(fits, "{length}"),
+                Err(error) => {
+                    assert!(!fits, "{length}: {error}");
+                    let message = "line 3, column 1: an event of more than 90 bytes; expected";
+                    assert!(error.to_string().starts_with(message), "{error}");
+                }
+            }
+        }
     }
 }

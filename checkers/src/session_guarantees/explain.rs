@@ -1,0 +1,153 @@
+//! A broken guarantee in words: the circle of writes, each step with what proves it.
+
+use super::graph::{Graph, NodeId};
+use super::sessions::{Part, PartId, Sessions, What, narrow};
+use super::visible::Orders;
+use super::{Broken, Guarantees};
+use crate::words::{asked, value};
+use schism_core::api::register::{RegisterOp, Reply};
+use schism_core::verdict::Anomaly;
+
+/// How many circles are compared to find a short one.
+const TRIED: usize = 32;
+
+/// A circle in the graph with these edges, whose order could not be completed. The last node leads
+/// to the first.
+pub(crate) fn circle(graph: &Graph, order: &[NodeId], edges: &[(NodeId, NodeId)]) -> Vec<NodeId> {
+    let mut free = vec![false; graph.len()];
+    for node in order {
+        free[*node as usize] = true;
+    }
+    // A short circle uses few edges between writes; so begin at those that can be on one.
+    let on = |node: NodeId| !free[node as usize];
+    let candidates = edges.iter().filter(|(older, newer)| on(*older) && on(*newer)).copied();
+    let own = (0..narrow(graph.len())).filter(|node| on(*node)).flat_map(|node| {
+        graph.predecessors(node).iter().filter(|from| on(**from)).map(move |from| (*from, node))
+    });
+    let mut shortest: Vec<NodeId> = Vec::new();
+    let mut found = 0;
+    for (older, newer) in candidates.chain(own) {
+        let path = if older == newer { vec![older] } else { graph.path(newer, older, edges) };
+        if path.is_empty() {
+            continue;
+        }
+        if shortest.is_empty() || path.len() < shortest.len() {
+            shortest = path;
+        }
+        found += 1;
+        if found == TRIED || shortest.len() <= 2 {
+            break;
+        }
+    }
+    shortest
+}
+
+/// What is broken, in words.
+pub(super) fn anomaly(sessions: &Sessions<'_>, keeps: Guarantees, broken: &Broken) -> Anomaly {
+    let graph = Graph::new(sessions, keeps);
+    let name = keeps.name();
+    match broken {
+        Broken::Initial { read, write } => {
+            let (reader, writer) = (sessions.part(*read), sessions.part(*write));
+            let summary = format!(
+                "{} read nothing{}, where under {name} it sees that {}",
+                asked(reader.op),
+                of_key(sessions, reader),
+                said(sessions, writer)
+            );
+            let steps = steps(sessions, &graph.path(*write, *read, &[]));
+            finish(Anomaly::new(name, summary), sessions, &steps)
+        }
+        Broken::Circle(circle, orders) => in_a_circle(sessions, &graph, name, circle, orders),
+    }
+}
+
+fn in_a_circle(
+    sessions: &Sessions<'_>,
+    graph: &Graph,
+    name: String,
+    circle: &[NodeId],
+    orders: &Orders,
+) -> Anomaly {
+    let mut writes: Vec<String> = Vec::new();
+    let mut lines: Vec<(String, Vec<PartId>)> = Vec::new();
+    for (at, from) in circle.iter().enumerate() {
+        let to = circle[(at + 1) % circle.len()];
+        let is_part = |node: &NodeId| *node < graph.parts;
+        if is_part(from) && sessions.part(*from).is_write() {
+            writes.push(said(sessions, sessions.part(*from)));
+        }
+        if graph.predecessors(to).contains(from) {
+            lines.extend(steps(sessions, &[*from, to]));
+            continue;
+        }
+        let edge = orders.edges.iter().position(|edge| *edge == (*from, to));
+        let Some(read) = edge.and_then(|edge| orders.reads.get(edge)) else { continue };
+        lines.extend(steps(sessions, &graph.path(*from, *read, &[])));
+        let reader = sessions.part(*read);
+        lines.push((
+            format!("but {}, so this is the newer one", said(sessions, reader)),
+            vec![*from, to, *read],
+        ));
+    }
+    let summary =
+        format!("{} can't be put into an order under {name}", crate::words::some(&writes));
+    finish(Anomaly::new(name, summary), sessions, &lines)
+}
+
+fn finish(anomaly: Anomaly, sessions: &Sessions<'_>, lines: &[(String, Vec<PartId>)]) -> Anomaly {
+    let mut named: Vec<u64> = Vec::new();
+    lines.iter().fold(anomaly, |anomaly, (line, parts)| {
+        let anomaly = anomaly.because(line.clone());
+        parts.iter().fold(anomaly, |anomaly, part| {
+            let op = sessions.part(*part).op;
+            if named.contains(&op.invoked.index) {
+                return anomaly;
+            }
+            named.push(op.invoked.index);
+            anomaly.with_op(op)
+        })
+    })
+}
+
+/// One sentence for each step of a path; carriers are passed over.
+fn steps(sessions: &Sessions<'_>, path: &[NodeId]) -> Vec<(String, Vec<PartId>)> {
+    let parts = narrow(sessions.parts.len());
+    let path: Vec<PartId> = path.iter().copied().filter(|node| *node < parts).collect();
+    path.windows(2)
+        .map(|pair| {
+            let [from, to] = [pair[0], pair[1]].map(|id| sessions.part(id));
+            let read_from = matches!(to.what, What::Read(Some(source)) if source == pair[0]);
+            let (from, to) = (said(sessions, from), said(sessions, to));
+            let line = if read_from {
+                format!("{from}, and {to}")
+            } else {
+                format!("{from}, and after that {to}")
+            };
+            (line, pair.to_vec())
+        })
+        .collect()
+}
+
+fn of_key(sessions: &Sessions<'_>, part: &Part<'_>) -> String {
+    let key = sessions.keys.get(part.key as usize).copied().flatten();
+    key.map_or_else(String::new, |key| format!(" of key {key}"))
+}
+
+/// `process 3 wrote 7 to key x`
+fn said(sessions: &Sessions<'_>, part: &Part<'_>) -> String {
+    let key = sessions.keys.get(part.key as usize).copied().flatten();
+    let (to, of) = match key {
+        Some(key) => (format!(" to key {key}"), format!(" from key {key}")),
+        None => (String::new(), String::new()),
+    };
+    let who = format!("process {}", part.op.process);
+    match (part.is_write(), part.op.call.op, part.op.reply()) {
+        (true, RegisterOp::Write(new) | RegisterOp::Cas(_, new), _) => {
+            format!("{who} wrote {new}{to}")
+        }
+        (_, RegisterOp::Cas(old, _), _) => format!("{who} found {old}{of}"),
+        (_, _, Some(Reply::Read(found))) => format!("{who} read {}{of}", value(*found)),
+        _ => format!("{who} read{of}"),
+    }
+}
