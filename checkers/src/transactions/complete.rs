@@ -3,7 +3,7 @@
 //! What Elle infers from registers is little: without assumptions, which version came after which
 //! is open, and then a history counts as valid because nothing was found. Here an order is looked
 //! for that explains it, or shown not to exist. Sources: Papadimitriou (1979), for polygraphs; Tan
-//! et al., "Cobra" (2020), Huang et al., "PolySI" (2023), and Zhang et al., "Viper" (2023), for
+//! et al., Cobra (2020), Huang et al., `PolySI` (2023), and Zhang et al., Viper (2023), for
 //! looking at writers in pairs, and for snapshots as a start and a commit; Biswas and Enea (2019)
 //! for what follows without choosing.
 //!

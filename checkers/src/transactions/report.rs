@@ -294,7 +294,7 @@ pub(super) fn refute(finding: &mut Finding, kind: &'static str, anomaly: Anomaly
     let boundary = models::boundary(counted.map(|(kind, _)| kind.as_str()));
     details["not"] = json!(boundary.not);
     details["also_not"] = json!(boundary.also_not);
-    finding.summary = anomaly.summary.clone();
+    finding.summary.clone_from(&anomaly.summary);
     let found = Verdict::Invalid(vec![anomaly]);
     let before = std::mem::replace(&mut finding.verdict, Verdict::Valid);
     finding.verdict = before.merge(found);

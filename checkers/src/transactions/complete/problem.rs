@@ -76,7 +76,7 @@ impl<'h> Problem<'h> {
                 problem.chain_count = count;
             }
             Order::Session => {
-                problem.chain_up(|txn, last| history.session(txn) == history.session(last))
+                problem.chain_up(|txn, last| history.session(txn) == history.session(last));
             }
             Order::Real => problem.chain_up(|_, _| true),
         }
@@ -183,11 +183,11 @@ impl<'h> Problem<'h> {
 
     /// Is it where a transaction's writes show, and where it takes its snapshot?
     pub(super) fn is_start(&self, node: Node) -> bool {
-        self.isolation == Isolation::Serializable || node % 2 == 0
+        self.isolation == Isolation::Serializable || node.is_multiple_of(2)
     }
 
     pub(super) fn is_commit(&self, node: Node) -> bool {
-        self.isolation == Isolation::Serializable || node % 2 == 1
+        self.isolation == Isolation::Serializable || !node.is_multiple_of(2)
     }
 
     /// A node's chain, and how many of that chain's nodes lead up to it, with itself.
