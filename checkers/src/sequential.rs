@@ -6,16 +6,17 @@
 //! NP-complete, also if no value is written twice (Gibbons and Korach, "Testing shared memories",
 //! 1997). So it goes in steps, each exact where it decides:
 //!
-//! 1. *Causal consistency* is demanded by it: if that is broken (see
+//! 1. *Linearizability* implies it: what is linearizable key by key is so altogether (Herlihy and
+//!    Wing 1990).
+//! 2. *Causal consistency* is demanded by it: if that is broken (see
 //!    [`session_guarantees`]), so is this.
-//! 2. *What must come before what* (`forced`): if w was read by r, another write of that register is
+//! 3. *What must come before what* (`forced`): if w was read by r, another write of that register is
 //!    before w or behind r; where one of the two is ruled out, the other is forced. Repeated until
 //!    nothing is new. If it goes round in a circle, there is no order.
-//! 3. *A search* for an order (`search`): a state is how far each process has come and what each
+//! 4. *A search* for an order (`search`): a state is how far each process has come and what each
 //!    register holds; states from which there was no way are remembered. A read that fits is done
-//!    at once, since doing it early rules nothing out. What step 2 has forced is kept to, and the
-//!    writes that began first are tried first, for a store that is nearly linearizable needs no
-//!    more. Over its budget of states the verdict is unknown.
+//!    at once, since doing it early rules nothing out. What step 3 has forced is kept to, and writes
+//!    are tried in the order that would be right if the store were linearizable. Over its budget of states the verdict is unknown.
 //!
 //! The order found is the certificate; a verifier of its own replays it.
 //!
@@ -45,6 +46,7 @@
 //! # Ok::<(), schism_core::history::HistoryError>(())
 //! ```
 
+use crate::linearizable::Linearizable;
 use crate::models::{Model, typed};
 use crate::session_guarantees::explain::circle;
 use crate::session_guarantees::sessions::Sessions;
@@ -56,7 +58,7 @@ use schism_core::checker::{Checker, Finding};
 use schism_core::history::History;
 use schism_core::limits::Limits;
 use schism_core::record::RunFacts;
-use schism_core::verdict::Anomaly;
+use schism_core::verdict::{Anomaly, Verdict};
 use serde_json::json;
 
 mod forced;
@@ -115,9 +117,7 @@ impl Sequential {
             Answer::Broken(_) => {
                 let broken =
                     session_guarantees::smallest_broken(sessions, Guarantees::CAUSAL, limits);
-                let anomalies = broken
-                    .into_iter()
-                    .filter_map(|keeps| session_guarantees::shown(sessions, keeps, limits));
+                let anomalies = broken.into_iter().map(|(_, anomaly)| anomaly);
                 return Decision::Impossible("causal", anomalies.collect());
             }
             Answer::Unknown(why) => return Decision::Unknown(why),
@@ -147,12 +147,15 @@ impl Checker<Register> for Sequential {
         NAME
     }
 
-    fn check(&self, history: &History<Register>, _: &RunFacts, limits: &Limits) -> Finding {
+    fn check(&self, history: &History<Register>, run: &RunFacts, limits: &Limits) -> Finding {
         let mut tally = Tally::default();
         let sessions = Sessions::gather(history, &mut tally);
+        let linearizable = Linearizable::default().check(history, run, limits);
         let mut unknown = sessions.ambiguous.clone();
         let mut by = "reads";
-        if unknown.is_none() && tally.is_empty() {
+        if linearizable.verdict == Verdict::Valid {
+            (by, unknown) = ("linearizable", None);
+        } else if unknown.is_none() && tally.is_empty() {
             match self.decide(&sessions, limits) {
                 Decision::Sequential => by = "search",
                 Decision::Unknown(why) => unknown = Some(why),

@@ -15,7 +15,7 @@
 //! The first three together are PRAM (for a store that keeps one order), all four are causal
 //! consistency (causal convergence, also called causal+). What each forbids by itself may be little:
 //! a store that swaps two writes of one session keeps *read your writes*, as Terry defines it. So
-//! the kind of an anomaly is the smallest set of guarantees that cannot all be kept, such as
+//! the kind of an anomaly is a smallest set of guarantees that cannot all be kept, such as
 //! `monotonic-reads`, or `read-your-writes+monotonic-writes`. Besides: `garbage-read`,
 //! `aborted-read`, `future-read`, which no store at all may show.
 //!
@@ -81,6 +81,9 @@ use visible::{Orders, Stopped};
 
 /// The checker's name.
 pub const NAME: &str = "session-guarantees";
+
+/// How many reads and writes a history may have for all sets of guarantees to be tried on it.
+const ALL_SETS: usize = 5_000;
 
 /// How many steps the verifier of a certificate may take.
 const VERIFY: usize = 200_000_000;
@@ -289,25 +292,45 @@ pub(crate) fn decide(sessions: &Sessions<'_>, keeps: Guarantees, limits: &Limits
     Answer::Kept(visible::verify(sessions, &graph, &arbitration, VERIFY))
 }
 
-/// The smallest sets of these guarantees that cannot all have been kept.
+/// The smallest sets of these guarantees that cannot all have been kept, given that all of them
+/// cannot. In a large history only those that the first circle found breaks: that circle is a history
+/// by itself, and what it breaks is broken.
 pub(crate) fn smallest_broken(
     sessions: &Sessions<'_>,
     within: Guarantees,
     limits: &Limits,
-) -> Vec<Guarantees> {
-    let mut broken: Vec<u8> = Vec::new();
+) -> Vec<(Guarantees, Anomaly)> {
+    if sessions.parts.len() > ALL_SETS {
+        let Answer::Broken(why) = decide(sessions, within, limits) else { return Vec::new() };
+        let parts = explain::parts(sessions, within, &why);
+        let excerpt = sessions.excerpt(&parts);
+        let broken = all_smallest(&excerpt, within, limits);
+        if !broken.is_empty() {
+            return broken;
+        }
+        let anomaly = explain::anomaly(sessions, within, &why);
+        return vec![(within, anomaly)];
+    }
+    all_smallest(sessions, within, limits)
+}
+
+fn all_smallest(
+    sessions: &Sessions<'_>,
+    within: Guarantees,
+    limits: &Limits,
+) -> Vec<(Guarantees, Anomaly)> {
+    let mut broken: Vec<(Guarantees, Anomaly)> = Vec::new();
     let mut sets: Vec<u8> = (1..16).filter(|bits| bits & !within.bits() == 0).collect();
     sets.sort_by_key(|bits| (bits.count_ones(), *bits));
-    for bits in sets {
-        let includes = |smaller: &u8| bits & smaller == *smaller;
-        if broken.iter().any(includes) {
+    for keeps in sets.into_iter().map(Guarantees::of) {
+        if broken.iter().any(|(smaller, _)| keeps.include(*smaller)) {
             continue;
         }
-        if matches!(decide(sessions, Guarantees::of(bits), limits), Answer::Broken(_)) {
-            broken.push(bits);
+        if let Answer::Broken(why) = decide(sessions, keeps, limits) {
+            broken.push((keeps, explain::anomaly(sessions, keeps, &why)));
         }
     }
-    broken.into_iter().map(Guarantees::of).collect()
+    broken
 }
 
 impl Checker<Register> for SessionGuarantees {
@@ -332,10 +355,9 @@ impl Checker<Register> for SessionGuarantees {
                 Answer::Broken(_) => broken = smallest_broken(&sessions, self.keeps, limits),
             }
         }
-        for keeps in &broken {
-            if let Some(anomaly) = shown(&sessions, *keeps, limits) {
-                add(&mut tally, anomaly);
-            }
+        let names: Vec<String> = broken.iter().map(|(keeps, _)| keeps.name()).collect();
+        for (_, anomaly) in broken {
+            add(&mut tally, anomaly);
         }
         let details = json!({
             "guarantees": self.keeps.name(),
@@ -343,7 +365,7 @@ impl Checker<Register> for SessionGuarantees {
             "sessions": sessions.processes,
             "keys": sessions.keys.len(),
             "certified": certified,
-            "smallest_broken": broken.iter().map(|keeps| keeps.name()).collect::<Vec<_>>(),
+            "smallest_broken": names,
             "anomalies": tally.to_json(),
         });
         let checked = format!(
@@ -358,18 +380,6 @@ impl Checker<Register> for SessionGuarantees {
         let (verdict, summary) =
             tally.conclude(&checked, unknown, || format!("{checked} keep {}", self.keeps.name()));
         Finding::new(NAME, verdict, summary).with_details(details)
-    }
-}
-
-/// What shows that these cannot all have been kept.
-pub(crate) fn shown(
-    sessions: &Sessions<'_>,
-    keeps: Guarantees,
-    limits: &Limits,
-) -> Option<Anomaly> {
-    match decide(sessions, keeps, limits) {
-        Answer::Broken(why) => Some(explain::anomaly(sessions, keeps, &why)),
-        Answer::Kept(_) | Answer::Unknown(_) => None,
     }
 }
 

@@ -129,7 +129,7 @@ impl Checker<Register> for StrongestModel {
             "models": models.iter().map(|(name, holds)| ((*name).to_owned(), json!(holds)))
                 .collect::<Map<String, Value>>(),
             "strongest": strongest,
-            "smallest_broken": broken.iter().map(|keeps| keeps.name()).collect::<Vec<_>>(),
+            "smallest_broken": broken.iter().map(|(keeps, _)| keeps.name()).collect::<Vec<_>>(),
             "operations": sessions.operations,
             "sessions": sessions.processes,
         });

@@ -38,7 +38,9 @@ struct State<'s, 'h> {
     holds: Vec<Option<StepId>>,
     /// By chain, how many of its steps are done.
     places: Vec<u32>,
-    /// Steps that write and wait for nothing, those that began first first.
+    /// By step, when it is due in a store that is nearly linearizable.
+    due: Vec<u64>,
+    /// Steps that write and wait for nothing, those that are due first first.
     ready: BTreeSet<(u64, StepId)>,
     /// Steps that only read and wait for nothing.
     reads: BTreeSet<StepId>,
@@ -96,6 +98,23 @@ pub(super) fn search(steps: &Steps<'_>, forced: &Forced, budget: u64, limits: &L
     Found::None(longest)
 }
 
+/// By step: of itself and all that read what it wrote, the earliest return or the latest begin,
+/// whichever is earlier. If the history is linearizable, the writes of a register are in this order
+/// in one of its linearizations (Gibbons and Korach). Here it only says what is tried first.
+fn due(steps: &Steps<'_>) -> Vec<u64> {
+    let end = |id: StepId| steps.step(id).op.returned().unwrap_or(u64::MAX);
+    let begin = |id: StepId| steps.step(id).op.invoked.index;
+    let mut spans: Vec<(u64, u64)> = steps.ids().map(|id| (end(id), begin(id))).collect();
+    for id in steps.ids() {
+        if let Reads::From(source) = steps.step(id).reads {
+            let (first_end, last_begin) = &mut spans[source as usize];
+            *first_end = end(id).min(*first_end);
+            *last_begin = begin(id).max(*last_begin);
+        }
+    }
+    spans.into_iter().map(|(first_end, last_begin)| first_end.min(last_begin)).collect()
+}
+
 impl<'s, 'h> State<'s, 'h> {
     fn new(steps: &'s Steps<'h>, forced: &Forced) -> Self {
         let count = steps.all.len();
@@ -133,6 +152,7 @@ impl<'s, 'h> State<'s, 'h> {
             ready: BTreeSet::new(),
             reads: BTreeSet::new(),
             done: Vec::new(),
+            due: due(steps),
         };
         for id in steps.ids().filter(|id| state.waits[*id as usize] == 0).collect::<Vec<_>>() {
             state.set_ready(id, true);
@@ -141,10 +161,10 @@ impl<'s, 'h> State<'s, 'h> {
     }
 
     fn set_ready(&mut self, id: StepId, ready: bool) {
-        let step = self.steps.step(id);
-        match (step.writes, ready) {
-            (true, true) => self.ready.insert((step.op.invoked.index, id)),
-            (true, false) => self.ready.remove(&(step.op.invoked.index, id)),
+        let due = self.due[id as usize];
+        match (self.steps.step(id).writes, ready) {
+            (true, true) => self.ready.insert((due, id)),
+            (true, false) => self.ready.remove(&(due, id)),
             (false, true) => self.reads.insert(id),
             (false, false) => self.reads.remove(&id),
         };

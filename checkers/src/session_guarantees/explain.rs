@@ -42,6 +42,30 @@ pub(crate) fn circle(graph: &Graph, order: &[NodeId], edges: &[(NodeId, NodeId)]
     shortest
 }
 
+/// The reads and writes that show it, with all that is on the way between them.
+pub(super) fn parts(sessions: &Sessions<'_>, keeps: Guarantees, broken: &Broken) -> Vec<PartId> {
+    let graph = Graph::new(sessions, keeps);
+    let mut nodes: Vec<NodeId> = Vec::new();
+    match broken {
+        Broken::Initial { read, write } => nodes.extend(graph.path(*write, *read, &[])),
+        Broken::Circle(circle, orders) => {
+            for (at, from) in circle.iter().enumerate() {
+                let to = circle[(at + 1) % circle.len()];
+                nodes.push(*from);
+                let edge = orders.edges.iter().position(|edge| *edge == (*from, to));
+                let direct = graph.predecessors(to).contains(from);
+                if let Some(edge) = edge.filter(|_| !direct) {
+                    nodes.extend(graph.path(*from, orders.reads[edge], &[]));
+                }
+            }
+        }
+    }
+    nodes.retain(|node| *node < graph.parts);
+    nodes.sort_unstable();
+    nodes.dedup();
+    nodes
+}
+
 /// What is broken, in words.
 pub(super) fn anomaly(sessions: &Sessions<'_>, keeps: Guarantees, broken: &Broken) -> Anomaly {
     let graph = Graph::new(sessions, keeps);

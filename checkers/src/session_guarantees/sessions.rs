@@ -209,6 +209,28 @@ impl<'h> Sessions<'h> {
         sessions
     }
 
+    /// Only these parts, which are in ascending order, and the writes that they read from.
+    pub(crate) fn excerpt(&self, parts: &[PartId]) -> Self {
+        let mut kept: Vec<PartId> = parts.to_vec();
+        let sources = parts.iter().filter_map(|id| match self.part(*id).what {
+            What::Read(source) => source,
+            What::Write => None,
+        });
+        kept.extend(sources);
+        kept.sort_unstable();
+        kept.dedup();
+        let place = |id: PartId| kept.binary_search(&id).ok().map(narrow);
+        let parts = kept.iter().map(|id| {
+            let part = *self.part(*id);
+            let what = match part.what {
+                What::Read(source) => What::Read(source.and_then(place)),
+                What::Write => What::Write,
+            };
+            Part { what, ..part }
+        });
+        Self { parts: parts.collect(), keys: self.keys.clone(), ..Self::default() }
+    }
+
     /// Its parts as numbers.
     pub(crate) fn ids(&self) -> impl Iterator<Item = PartId> + use<> {
         0..narrow(self.parts.len())

@@ -49,7 +49,7 @@ fn two_that_see_two_writes_in_opposite_orders_break_what_they_break() {
 #[test]
 fn a_budget_that_is_too_small_leaves_it_unknown() {
     let judge = Sequential { step_budget: 1 };
-    let ops = [(0, W(1, 1)), (1, W(1, 2)), (1, R(1, Some(2)))];
+    let ops = [(0, W(1, 1)), (0, W(1, 2)), (1, R(1, None)), (1, R(1, Some(1)))];
     let finding = check(&judge, done(ops), &RunFacts::default());
     assert!(matches!(finding.verdict, Verdict::Unknown(_)));
 }

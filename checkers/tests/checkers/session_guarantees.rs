@@ -80,6 +80,15 @@ fn a_session_that_sees_two_writes_of_another_backwards() {
 }
 
 #[test]
+fn in_a_long_history_the_first_circle_found_is_judged_by_itself() {
+    let long = (0..3000).flat_map(|at| [(7, W(2, at)), (8, R(2, Some(at)))]);
+    let ops = [(0, W(1, 1)), (0, W(1, 2)), (1, R(1, Some(2))), (1, R(1, Some(1)))];
+    let finding = causal(long.chain(ops));
+    assert_eq!(kinds(&finding), ["monotonic-reads+monotonic-writes"]);
+    assert_eq!(finding.verdict.anomalies()[0].ops.len(), 4);
+}
+
+#[test]
 fn an_effect_without_its_cause() {
     let ops = [(0, W(1, 1)), (1, R(1, Some(1))), (1, W(2, 2)), (2, R(2, Some(2))), (2, R(1, None))];
     assert_eq!(kinds(&causal(ops)), ["monotonic-reads+writes-follow-reads"]);
