@@ -110,6 +110,7 @@ pub const CHECKERS: &[(&str, &str)] = &[
     (partitioned_log::NAME, "messages of a log keep their places, and nobody misses one"),
     (recovery::NAME, "operations succeed again within a bound after healing"),
     (locks::REENTRANT_NAME, "the same for a mutex that its holder may acquire again"),
+    (transactions::RW_REGISTER.name, "transactions over registers are strict-serializable"),
     (sequential::NAME, "registers have one order that agrees with each process's"),
     (session_guarantees::NAME, "registers keep session guarantees, PRAM, causal consistency"),
     (set_full::NAME, "nothing acknowledged is lost from a growing set"),
