@@ -1,8 +1,8 @@
 //! A model of your own, written as a struct, and a history checked against it.
 //!
-//! Run it with `cargo run -p schism-checkers --example own_model`. The object is a ticket dispenser:
-//! each call takes the next number. Its Api says how calls look in a history; its model says what a correct
-//! one answers, one call after the other. The rest is the general engine's.
+//! Run it with `cargo run -p schism-checkers --example own_model`. The object is a ticket
+//! dispenser: each call takes the next number. Its Api says how calls look in a history; its model
+//! says what a correct one answers, one call after the other. The rest is the general engine's.
 
 use schism_checkers::linearizable::search;
 use schism_checkers::linearizable::timed::{Answer, Timed};

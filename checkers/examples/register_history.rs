@@ -1,8 +1,8 @@
 //! Records what threads do with a register, and checks that it was linearizable.
 //!
 //! Run it with `cargo run -p schism-checkers --example register_history`. Two stores are tried: one
-//! behind a lock, and one whose readers keep a copy that is refreshed only now and then. In a test of your own the
-//! store is the system under test, and the last line is the assertion.
+//! behind a lock, and one whose readers keep a copy that is refreshed only now and then. In a test
+//! of your own the store is the system under test, and the last line is the assertion.
 
 use schism_checkers::linearizable::Linearizable;
 use schism_checkers::record::{Recorder, Session};

@@ -1,8 +1,8 @@
 //! Transactions over lists, recorded and checked: serializable or not, and why not.
 //!
 //! Run it with `cargo run -p schism-checkers --example transactions`. Two doctors are on call; each
-//! looks whether the other is, and then goes home. Under serializability one of them stays; under snapshot
-//! isolation both may go: write skew.
+//! looks whether the other is, and then goes home. Under serializability one of them stays; under
+//! snapshot isolation both may go: write skew.
 
 use schism_checkers::list_append::{Consistency, ListAppend};
 use schism_checkers::record::{Recorder, Session};

@@ -1,18 +1,18 @@
 //! Causal reverse: a read sees an element, and not another that was there before it.
 //!
-//! Kind `causal-reverse`: an insert e was acknowledged before the insert of d began, and a read has d
-//! but not e. Strict serializability forbids that, whatever the read's own time: d took effect after
-//! e, so whoever sees d sees e. Serializability by itself allows it, and so do systems whose clocks
-//! differ between shards. Besides `unexpected`: a read has an element that nobody had inserted by
-//! then, or whose insert certainly failed.
+//! Kind `causal-reverse`: an insert e was acknowledged before the insert of d began, and a read has
+//! d but not e. Strict serializability forbids that, whatever the read's own time: d took effect
+//! after e, so whoever sees d sees e. Serializability by itself allows it, and so do systems whose
+//! clocks differ between shards. Besides `unexpected`: a read has an element that nobody had
+//! inserted by then, or whose insert certainly failed.
 //!
 //! That is one of the conditions of a linearizable set, asked by itself: that a read lacks what was
 //! acknowledged before the read began is no fault here. Source: Jepsen's `causal-reverse`.
 //!
 //! *Exact* for this promise: for each read, of the inserts of what it has, take the one that began
 //! last; the elements that were acknowledged before it are all that is due. Put the elements in the
-//! order of their acknowledgement: the read has all that are due if it has as many of these as there
-//! are. `O(total length of the reads)`, and sorting.
+//! order of their acknowledgement: the read has all that are due if it has as many of these as
+//! there are. `O(total length of the reads)`, and sorting.
 //!
 //! ```
 //! use schism_checkers::causal_reverse::CausalReverse;

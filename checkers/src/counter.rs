@@ -25,8 +25,8 @@
 //! are done one by one. `O(n log n)`.
 //!
 //! For adds of several sizes the exact question is that of a subset sum. There a history within the
-//! bounds is called valid, as Jepsen does, and the details say `decided_by: bounds`; only, if no add
-//! is negative, a read may not show less than one that had returned before it began.
+//! bounds is called valid, as Jepsen does, and the details say `decided_by: bounds`; only, if no
+//! add is negative, a read may not show less than one that had returned before it began.
 //!
 //! ```
 //! use schism_checkers::counter::Counter;

@@ -7,11 +7,11 @@
 //! Which reads are final, and when a replica may still lag: see `finals`. A value may have been
 //! written often: a read of it is fine if any of its writes may have taken effect last, which is so
 //! unless an acknowledged write of another value lies between that write's return and the read's
-//! begin. A write of unknown fate may take effect at any later time, so it may always have been last.
-//! What was there before any write is fine only if no write was acknowledged. *Sound*, since in each
-//! of these cases one register could not have held the value at the read; *not complete*: it looks
-//! at the state at rest only, which is all that is said of it. Linearizability says more of stores
-//! that are to have one copy; this also holds for those that are to converge.
+//! begin. A write of unknown fate may take effect at any later time, so it may always have been
+//! last. What was there before any write is fine only if no write was acknowledged. *Sound*, since
+//! in each of these cases one register could not have held the value at the read; *not complete*:
+//! it looks at the state at rest only, which is all that is said of it. Linearizability says more
+//! of stores that are to have one copy; this also holds for those that are to converge.
 //!
 //! No final read: unknown. `O(n log n)`.
 //!

@@ -2,20 +2,21 @@
 //!
 //! For registers whose values are versions, counts or time stamps: whoever writes them writes ever
 //! larger ones. Kinds:
-//! - `non-monotonic-read`: a process reads less than it had read or written before, of the same key;
-//! - `non-monotonic-realtime`, only if asked for ([`Monotonic::real_time`]): a read that began after
-//!   another process had read or written more. A store with one copy never shows that; one with
-//!   replicas may.
+//! - `non-monotonic-read`: a process reads less than it had read or written before, of the same
+//!   key;
+//! - `non-monotonic-realtime`, only if asked for ([`Monotonic::real_time`]): a read that began
+//!   after another process had read or written more. A store with one copy never shows that; one
+//!   with replicas may.
 //!
 //! What a process had seen is what reads returned to it and what writes and compare-and-sets of its
-//! own put there, as far as they were acknowledged; nothing (nil) is less than any value. That values
-//! do grow is taken from the user, but not against the evidence: if some write of the lesser value
-//! need not have been over before every write of the greater one began, the lesser may have come
-//! later, and nobody is accused. Values that no operation wrote, such as those of a counter that the
-//! system itself increments, are taken to grow. `O(n)`.
+//! own put there, as far as they were acknowledged; nothing (nil) is less than any value. That
+//! values do grow is taken from the user, but not against the evidence: if some write of the lesser
+//! value need not have been over before every write of the greater one began, the lesser may have
+//! come later, and nobody is accused. Values that no operation wrote, such as those of a counter
+//! that the system itself increments, are taken to grow. `O(n)`.
 //!
-//! It asks less than [`session_guarantees`](crate::session_guarantees), which find out which value is
-//! newer, but also of histories that write one value many times. Source: Jepsen's `monotonic`
+//! It asks less than [`session_guarantees`](crate::session_guarantees), which find out which value
+//! is newer, but also of histories that write one value many times. Source: Jepsen's `monotonic`
 //! workloads.
 //!
 //! ```

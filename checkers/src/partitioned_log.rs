@@ -7,21 +7,21 @@
 //!   a later one of its partition was;
 //! - `poll-skip`, `nonmonotonic-poll`: a client that polls goes past a message that is there, or
 //!   back; `int-` before it: within one answer;
-//! - `nonmonotonic-send`: a client's later message gets a lower offset; `int-` before it: within one
-//!   transaction;
-//! - `garbage-read`, `aborted-read`, `future-read`: a message that nobody sent, whose send certainly
-//!   failed, or that was sent only later;
+//! - `nonmonotonic-send`: a client's later message gets a lower offset; `int-` before it: within
+//!   one transaction;
+//! - `garbage-read`, `aborted-read`, `future-read`: a message that nobody sent, whose send
+//!   certainly failed, or that was sent only later;
 //! - `precommitted-read`: a transaction polls what it sends itself.
 //!
 //! *Sound.* A message is known to be at an offset once it was acknowledged there or polled there. A
 //! partition is appended to, and shows nothing that comes after what it does not show yet; so
 //! whoever is shown two offsets is shown all messages known between. Across answers that holds only
-//! for a client that assigns partitions to itself: under `subscribe` the system may give a partition
-//! away and back. After an assignment, and after a poll of unknown fate or that failed, a client may
-//! begin anywhere, and is not held to what it had read. Offsets may have gaps: transactions have
-//! markers. Consumers are taken to begin at the start of a partition, or where another of their
-//! group left off; so what none of them shows is lost, unless a poll of unknown fate may have taken
-//! it: then it is counted as missing, and the verdict is unknown.
+//! for a client that assigns partitions to itself: under `subscribe` the system may give a
+//! partition away and back. After an assignment, and after a poll of unknown fate or that failed, a
+//! client may begin anywhere, and is not held to what it had read. Offsets may have gaps:
+//! transactions have markers. Consumers are taken to begin at the start of a partition, or where
+//! another of their group left off; so what none of them shows is lost, unless a poll of unknown
+//! fate may have taken it: then it is counted as missing, and the verdict is unknown.
 //!
 //! Messages that are beyond all that was polled are counted as unseen. Not judged: cycles between
 //! transactions. A message that is sent twice to one partition is not judged for duplicates.
@@ -30,7 +30,8 @@
 //!
 //! ```
 //! use schism_checkers::partitioned_log::PartitionedLog;
-//! use schism_core::{api::partitioned_log::PartitionedLog as Api, checker::Checker, history::History};
+//! use schism_core::api::partitioned_log::PartitionedLog as Api;
+//! use schism_core::{checker::Checker, history::History};
 //! let mut lines = String::new();
 //! for (asked, got) in [
 //!     (r#"[["send",1,"a"]]"#, r#"[["send",1,[0,"a"]]]"#),

@@ -2,10 +2,10 @@
 //!
 //! A [`Recorder`] is shared by reference. A thread asks it for a [`Session`], calls it before and
 //! after each operation, and at the end the recorder gives the [`History`]. Events are ordered by
-//! the moment at which they are recorded, under one lock; there is no clock, so the time of an event
-//! is its index. An invocation is recorded before the operation is sent and its outcome after the
-//! answer has come, so the interval recorded is never shorter than the true one: what is found to
-//! be wrong is wrong.
+//! the moment at which they are recorded, under one lock; there is no clock, so the time of an
+//! event is its index. An invocation is recorded before the operation is sent and its outcome after
+//! the answer has come, so the interval recorded is never shorter than the true one: what is found
+//! to be wrong is wrong.
 //!
 //! A process has one operation open at a time. If one ends as [`Session::info`] (timed out, torn
 //! connection: it may have happened, or may still happen), or is never ended at all, the session

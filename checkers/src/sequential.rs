@@ -10,13 +10,14 @@
 //!    Wing 1990).
 //! 2. *Causal consistency* is demanded by it: if that is broken (see
 //!    [`session_guarantees`]), so is this.
-//! 3. *What must come before what* (`forced`): if w was read by r, another write of that register is
-//!    before w or behind r; where one of the two is ruled out, the other is forced. Repeated until
-//!    nothing is new. If it goes round in a circle, there is no order.
+//! 3. *What must come before what* (`forced`): if w was read by r, another write of that register
+//!    is before w or behind r; where one of the two is ruled out, the other is forced. Repeated
+//!    until nothing is new. If it goes round in a circle, there is no order.
 //! 4. *A search* for an order (`search`): a state is how far each process has come and what each
 //!    register holds; states from which there was no way are remembered. A read that fits is done
-//!    at once, since doing it early rules nothing out. What step 3 has forced is kept to, and writes
-//!    are tried in the order that would be right if the store were linearizable. Over its budget of states the verdict is unknown.
+//!    at once, since doing it early rules nothing out. What step 3 has forced is kept to, and
+//!    writes are tried in the order that would be right if the store were linearizable. Over its
+//!    budget of states the verdict is unknown.
 //!
 //! The order found is the certificate; a verifier of its own replays it.
 //!
@@ -32,11 +33,15 @@
 //! let mut lines = String::new();
 //! // Each reads nothing of what the other wrote before: causal, but in no one order.
 //! for (process, f, key, value) in [
-//!     (0, "write", "x", "1"), (1, "write", "y", "2"), (0, "read", "y", "null"), (1, "read", "x", "null"),
+//!     (0, "write", "x", "1"),
+//!     (1, "write", "y", "2"),
+//!     (0, "read", "y", "null"),
+//!     (1, "read", "x", "null"),
 //! ] {
 //!     for kind in ["invoke", "ok"] {
 //!         let index = lines.lines().count();
-//!         lines += &format!("{{\"index\":{index},\"time\":{index},\"type\":\"{kind}\",\"key\":\"{key}\",");
+//!         lines += &format!("{{\"index\":{index},\"time\":{index},\"type\":\"{kind}\",");
+//!         lines += &format!("\"key\":\"{key}\",");
 //!         lines += &format!("\"process\":{process},\"f\":\"{f}\",\"value\":{value}}}\n");
 //!     }
 //! }

@@ -9,13 +9,13 @@
 //! - *read your writes*: a write is visible to the reads after it;
 //! - *monotonic reads*: what is visible to a read is visible to the reads after it;
 //! - *monotonic writes*: a write is older than the writes after it, and visible where they are;
-//! - *writes follow reads*: what is visible to a read is older than the writes after it, and visible
-//!   where they are.
+//! - *writes follow reads*: what is visible to a read is older than the writes after it, and
+//!   visible where they are.
 //!
 //! The first three together are PRAM (for a store that keeps one order), all four are causal
-//! consistency (causal convergence, also called causal+). What each forbids by itself may be little:
-//! a store that swaps two writes of one session keeps *read your writes*, as Terry defines it. So
-//! the kind of an anomaly is a smallest set of guarantees that cannot all be kept, such as
+//! consistency (causal convergence, also called causal+). What each forbids by itself may be
+//! little: a store that swaps two writes of one session keeps *read your writes*, as Terry defines
+//! it. So the kind of an anomaly is a smallest set of guarantees that cannot all be kept, such as
 //! `monotonic-reads`, or `read-your-writes+monotonic-writes`. Besides: `garbage-read`,
 //! `aborted-read`, `future-read`, which no store at all may show.
 //!
@@ -26,13 +26,13 @@
 //! writes that they lead to. So (`visible`) whatever is visible to a read of the same register is
 //! older than what was read, or there is nothing where nothing was read.
 //!
-//! *Exact.* All of this is demanded in every explanation. If it goes round in a circle, or a read of
-//! nothing sees a write, there is none. If not, sort the writes by it, and let visible be only what
-//! has to be: each read then returns the newest that is visible to it, and the guarantees are kept,
-//! because the graph is transitive. That order is the certificate; a verifier of its own rechecks
-//! it, and every edge of a circle is shown with the path that proves it. For all four guarantees
-//! these are the bad patterns of causal convergence of Bouajjani, Enea, Guerraoui and Hamza, "On
-//! verifying causal consistency" (2017), who prove them complete.
+//! *Exact.* All of this is demanded in every explanation. If it goes round in a circle, or a read
+//! of nothing sees a write, there is none. If not, sort the writes by it, and let visible be only
+//! what has to be: each read then returns the newest that is visible to it, and the guarantees are
+//! kept, because the graph is transitive. That order is the certificate; a verifier of its own
+//! rechecks it, and every edge of a circle is shown with the path that proves it. For all four
+//! guarantees these are the bad patterns of causal convergence of Bouajjani, Enea, Guerraoui and
+//! Hamza, "On verifying causal consistency" (2017), who prove them complete.
 //!
 //! Operations of unknown fate: see `sessions`. Time plays no part, except that nobody can read what
 //! was written only later.
@@ -45,7 +45,9 @@
 //! use schism_checkers::session_guarantees::{Guarantees, SessionGuarantees};
 //! use schism_core::{api::register::Register, checker::Checker, history::History};
 //! let mut lines = String::new();
-//! for (process, f, value) in [(0, "write", 1), (1, "read", 1), (0, "write", 2), (1, "read", 2), (1, "read", 1)] {
+//! let ops =
+//!     [(0, "write", 1), (1, "read", 1), (0, "write", 2), (1, "read", 2), (1, "read", 1)];
+//! for (process, f, value) in ops {
 //!     for kind in ["invoke", "ok"] {
 //!         let index = lines.lines().count();
 //!         lines += &format!("{{\"index\":{index},\"time\":{index},\"type\":\"{kind}\",");
@@ -293,8 +295,8 @@ pub(crate) fn decide(sessions: &Sessions<'_>, keeps: Guarantees, limits: &Limits
 }
 
 /// The smallest sets of these guarantees that cannot all have been kept, given that all of them
-/// cannot. In a large history only those that the first circle found breaks: that circle is a history
-/// by itself, and what it breaks is broken.
+/// cannot. In a large history only those that the first circle found breaks: that circle is a
+/// history by itself, and what it breaks is broken.
 pub(crate) fn smallest_broken(
     sessions: &Sessions<'_>,
     within: Guarantees,

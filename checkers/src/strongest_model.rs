@@ -7,8 +7,9 @@
 //! on. What can't be decided is called unknown; a value that is written twice to one key leaves all
 //! but linearizability unknown. A read of what nobody wrote breaks all of them.
 //!
-//! The cost is that of [`linearizable`](mod@crate::linearizable), [`sequential`](mod@crate::sequential) and
-//! [`session_guarantees`], each only where the stronger one fails.
+//! The cost is that of [`linearizable`](mod@crate::linearizable),
+//! [`sequential`](mod@crate::sequential) and [`session_guarantees`], each only where the stronger
+//! one fails.
 //!
 //! ```
 //! use schism_checkers::strongest_model::StrongestModel;

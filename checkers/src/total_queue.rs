@@ -9,13 +9,14 @@
 //!   the queue promises to deliver once ([`TotalQueue::exactly_once`]), else counted: delivering
 //!   again what was not confirmed is what most queues promise.
 //!
-//! *When an element is lost.* It must have been looked for: a `drain` that succeeded, a dequeue that
-//! found nothing, or one that failed because there was nothing, that began after the enqueue had
-//! returned. And nobody may have it: a dequeue of unknown fate may have taken one element that it
-//! never showed, a drain of unknown fate any number. So of m elements that are missing, m − c are
-//! certainly lost, if c dequeues are of unknown fate, and none is, if a drain is: then the verdict
-//! is unknown, as it is for elements that nobody looked for. Jepsen's `total-queue`, the source,
-//! takes every history to end with a drain that found everything, and stops at crashed drains.
+//! *When an element is lost.* It must have been looked for: a `drain` that succeeded, a dequeue
+//! that found nothing, or one that failed because there was nothing, that began after the enqueue
+//! had returned. And nobody may have it: a dequeue of unknown fate may have taken one element that
+//! it never showed, a drain of unknown fate any number. So of m elements that are missing, m − c
+//! are certainly lost, if c dequeues are of unknown fate, and none is, if a drain is: then the
+//! verdict is unknown, as it is for elements that nobody looked for. Jepsen's `total-queue`, the
+//! source, takes every history to end with a drain that found everything, and stops at crashed
+//! drains.
 //!
 //! Elements that are missing but not certainly lost are counted as `missing`, those that came out
 //! although their enqueue is of unknown fate as `recovered`. `O(n)`, and sorting.

@@ -3,8 +3,8 @@
 //! What etcd promises to watchers, each with its kinds:
 //! - *ordered*: `unordered`: an event of an earlier revision comes after one of a later;
 //! - *unique*: `repeated`: the same key and revision twice to one watcher;
-//! - *reliable*: `missed`: a change that is known to be, of a watched key, is not told, although the
-//!   watcher was told of a later one, or that everything up to a later revision had been told;
+//! - *reliable*: `missed`: a change that is known to be, of a watched key, is not told, although
+//!   the watcher was told of a later one, or that everything up to a later revision had been told;
 //! - *resumable*: `too-early`: an event from before the revision that was asked for;
 //! - *atomic*: `torn`: a revision goes on in another response than it began in (where the history
 //!   says what came together);
@@ -14,16 +14,16 @@
 //!   acknowledged with a revision in which something else is told; `garbage-event`: a value that
 //!   nobody wrote to that key.
 //!
-//! Besides, revisions grow in real time: `nonmonotonic-revision`: a write that began after another had
-//! been acknowledged was given no later revision.
+//! Besides, revisions grow in real time: `nonmonotonic-revision`: a write that began after another
+//! had been acknowledged was given no later revision.
 //!
 //! *Sound.* A change is known to be if it was acknowledged with its revision, or told to some
-//! watcher. A watcher that is told of revision r, or given a bookmark r, has by then been told of all
-//! that is watched from where it began up to r. Where it began is what it asked for; if it didn't
-//! say, then at the first event that it was told. What a write of unknown fate did counts only if it
-//! was told. A watch whose fate is unknown says nothing. `garbage-event` needs the writes to be in
-//! the history: it is looked for only if there are any. The order of writes itself is for other
-//! checkers. `O(n log n)`, and a watcher costs what there is to be told to it.
+//! watcher. A watcher that is told of revision r, or given a bookmark r, has by then been told of
+//! all that is watched from where it began up to r. Where it began is what it asked for; if it
+//! didn't say, then at the first event that it was told. What a write of unknown fate did counts
+//! only if it was told. A watch whose fate is unknown says nothing. `garbage-event` needs the
+//! writes to be in the history: it is looked for only if there are any. The order of writes itself
+//! is for other checkers. `O(n log n)`, and a watcher costs what there is to be told to it.
 //!
 //! ```
 //! use schism_checkers::watch::Watch;

@@ -239,11 +239,6 @@ fn elle(judging: &mut Judging, name: &str, value: Form<'_>) -> anyhow::Result<()
         "sequential-keys?" => judging.sequential_keys = value.bool()?,
         "wfr-keys?" => judging.wfr_keys = value.bool()?,
         "transaction-order" => judging.transaction_order = Some(value.to_string()),
-        "transaction-order" => {
-            let pairs = value.entries()?;
-            let pairs = pairs.map(|(at, place)| Ok((u64::try_from(at.int()?)?, place.int()?)));
-            judging.transaction_order = pairs.collect::<anyhow::Result<_>>()?;
-        }
         // How pictures are drawn changes no verdict.
         "plot-format" | "directory" => {}
         other => bail!("unknown option {other:?} of Elle's"),

@@ -1,13 +1,13 @@
 //! What must come before what in any order of all steps.
 //!
-//! Let r read what w wrote, and let v write the same register. Then v is before w, or behind r. So if v
-//! is known to be before r, it is before w; if it is known to be behind w, it is behind r. (A
-//! compare-and-set r that reads w and is v itself says nothing.) A read of what was there before any
-//! write is before all of them. That is repeated until nothing is new.
+//! Let r read what w wrote, and let v write the same register. Then v is before w, or behind r. So
+//! if v is known to be before r, it is before w; if it is known to be behind w, it is behind r. (A
+//! compare-and-set r that reads w and is v itself says nothing.) A read of what was there before
+//! any write is before all of them. That is repeated until nothing is new.
 //!
 //! What is known is kept as a set of bits for each step, so this is for histories of some ten
-//! thousand steps: `O(rounds × (edges × steps / 64 + reads × writes))`, `steps² / 8` bytes. Larger ones
-//! are left to the search alone.
+//! thousand steps: `O(rounds × (edges × steps / 64 + reads × writes))`, `steps² / 8` bytes. Larger
+//! ones are left to the search alone.
 
 use super::steps::{Reads, StepId, Steps};
 use crate::session_guarantees::graph::Graph;

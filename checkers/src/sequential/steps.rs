@@ -132,8 +132,8 @@ impl<'h> Steps<'h> {
 
 /// Checks an order of steps: the certificate.
 ///
-/// Every step occurs once, none before the one of its session that it follows, and each finds in its
-/// register what the last write put there. Nothing is shared with the search. `O(n)`.
+/// Every step occurs once, none before the one of its session that it follows, and each finds in
+/// its register what the last write put there. Nothing is shared with the search. `O(n)`.
 pub(super) fn verify(steps: &Steps<'_>, order: &[StepId]) -> bool {
     let mut done = vec![false; steps.all.len()];
     let mut registers: Vec<Option<StepId>> = vec![None; steps.keys];

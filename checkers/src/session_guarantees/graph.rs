@@ -34,8 +34,8 @@ struct Session<'e> {
     keeps: Guarantees,
     last_read: Option<PartId>,
     last_write: Option<PartId>,
-    /// Reads since the last write, writes since the last read, if these lead on to the rest. An open
-    /// operation leads nowhere, so it doesn't count as last.
+    /// Reads since the last write, writes since the last read, if these lead on to the rest. An
+    /// open operation leads nowhere, so it doesn't count as last.
     reads: Vec<PartId>,
     writes: Vec<PartId>,
     /// Carriers from writes to reads, and from reads to writes.

@@ -6,7 +6,8 @@
 //!
 //! Visible is what leads to it in the [`Graph`]. That is found for many writes at once: each has a
 //! bit, and one walk over the nodes, in the order of the graph, hands bits on along the edges; then
-//! the next writes have their turn. So the time is `O(writes × nodes / 256)` and the memory `O(nodes)`.
+//! the next writes have their turn. So the time is `O(writes × nodes / 256)` and the memory
+//! `O(nodes)`.
 //!
 //! Not every visible write needs an edge of its own. A write is *covered* at a node if it is
 //! visible there, and already known to be older than another that is visible there, too: because of

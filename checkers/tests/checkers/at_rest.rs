@@ -107,7 +107,7 @@ proptest! {
     #![proptest_config(cases())]
 
     #[test]
-    fn what_is_linearizable_lost_nothing_and_never_shrinks_where_values_grow(history in histories()) {
+    fn what_is_linearizable_lost_nothing_and_never_shrinks(history in histories()) {
         let ask = |checker: &dyn Checker<Register>| {
             checker.check(&history, &RunFacts::default(), &Limits::default()).verdict
         };

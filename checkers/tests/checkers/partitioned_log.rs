@@ -133,7 +133,8 @@ fn wrong() -> impl Strategy<Value = Option<Wrong>> {
 proptest! {
     #![proptest_config(cases())]
 
-    /// Six messages by two clients, with gaps between offsets, and two readers in steps of any size.
+    /// Six messages by two clients, with gaps between offsets, and two readers in steps of any
+    /// size.
     #[test]
     fn a_log_is_faultless_exactly_if_nothing_was_done_to_it(
         gaps in prop::collection::vec(1..3_i64, 6),

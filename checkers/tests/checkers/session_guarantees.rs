@@ -365,7 +365,8 @@ proptest! {
             prop_assert!(why.starts_with("vacuous"), "{why}");
         } else if !kinds(&finding).iter().any(|kind| implausible.contains(kind)) {
             let truth = oracle(&history, keeps);
-            prop_assert_eq!(finding.verdict == Verdict::Valid, truth, "{:?}: {:#?}", keeps, finding);
+            let valid = finding.verdict == Verdict::Valid;
+            prop_assert_eq!(valid, truth, "{:?}: {:#?}", keeps, finding);
         }
         if finding.verdict == Verdict::Valid {
             prop_assert_eq!(&finding.details["certified"], true);

@@ -53,7 +53,10 @@ proptest! {
             ("sequential", ask(&Sequential::default(), &history)),
             ("causal", ask(&SessionGuarantees { keeps: Guarantees::CAUSAL }, &history)),
             ("pram", ask(&SessionGuarantees { keeps: Guarantees::PRAM }, &history)),
-            ("monotonic-reads", ask(&SessionGuarantees { keeps: Guarantees::MONOTONIC_READS }, &history)),
+            (
+                "monotonic-reads",
+                ask(&SessionGuarantees { keeps: Guarantees::MONOTONIC_READS }, &history),
+            ),
         ];
         for (name, judged) in judges {
             match judged.verdict {

@@ -135,7 +135,8 @@ proptest! {
         wrong in prop::option::of((0..3_u8, 0..8_usize)),
     ) {
         let log: Vec<(i64, Vec<(i64, i64)>)> = (2..).zip(&writes).map(|(revision, (key, both))| {
-            let keys = if *both { vec![(0, revision * 10), (1, revision * 10 + 1)] } else { vec![(*key, revision * 10)] };
+            let mut keys = vec![(if *both { 0 } else { *key }, revision * 10)];
+            keys.extend(both.then_some((1, revision * 10 + 1)));
             (revision, keys)
         }).collect();
         let mut ops: Vec<Did<Api>> = (0_u64..).zip(&log).map(|(at, (revision, keys))| {
@@ -160,7 +161,8 @@ proptest! {
             // Of the first and of the last revision something may be told elsewhere.
             let flat: Vec<(i64, i64, i64)> = told.concat();
             let at = at % count;
-            let inner = flat[at].0 < flat[count - 1].0 && (from.is_some() || flat[at].0 > flat[0].0);
+            let behind = from.is_some() || flat[at].0 > flat[0].0;
+            let inner = flat[at].0 < flat[count - 1].0 && behind;
             match what {
                 0 if inner => {
                     for events in &mut told {

@@ -49,11 +49,6 @@ pub(crate) struct Judging {
     /// transaction's completion to its place
     #[arg(long, value_name = "MAP", help_heading = "Options of models")]
     pub(crate) transaction_order: Option<String>,
-    /// rw-register: the order of transactions, as the index of a completion and its place
-    #[arg(long, value_name = "INDEX=PLACE", value_delimiter = ',', value_parser = index_and_place,
-          help_heading = "Options of models")]
-    #[serde(default)]
-    pub(crate) transaction_order: Vec<(u64, i64)>,
     /// long-fork: how many keys a group has
     #[arg(long, value_name = "N", help_heading = "Options of models")]
     pub(crate) group_size: Option<usize>,
@@ -67,13 +62,6 @@ pub(crate) struct Judging {
 
 fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|e| format!("expected a time such as 60s or 5m: {e}"))
-}
-
-fn index_and_place(text: &str) -> Result<(u64, i64), String> {
-    let pair = text
-        .split_once('=')
-        .and_then(|(index, place)| Some((index.trim().parse().ok()?, place.trim().parse().ok()?)));
-    pair.ok_or_else(|| format!("expected an index and a place such as 4=1, found {text:?}"))
 }
 
 fn bytes(text: &str) -> Result<u64, String> {
@@ -123,7 +111,6 @@ impl Judging {
             linearizable_keys: self.linearizable_keys,
             sequential_keys: self.sequential_keys,
             wfr_keys: self.wfr_keys,
-            transaction_order: self.transaction_order.iter().copied().collect(),
         })
     }
 

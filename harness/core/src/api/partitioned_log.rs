@@ -1,8 +1,8 @@
 //! A log in partitions, as Kafka has: send messages to a partition, poll what is new in those that
 //! one is assigned.
 //!
-//! In a history: `{f: send | poll | txn, value: [[send k v] [poll] …]}`, answered with
-//! `[[send k [offset v]] [poll {k [[offset v] …]}] …]`; and `{f: assign | subscribe, value: [k …]}`.
+//! In a history: `{f: send | poll | txn, value: [[send k v] [poll] …]}`, answered with `[[send k
+//! [offset v]] [poll {k [[offset v] …]}] …]`; and `{f: assign | subscribe, value: [k …]}`.
 //! Partitions are keys; messages may be anything.
 
 use super::{Api, Asked, DecodeError, Key, Payload};

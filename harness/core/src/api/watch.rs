@@ -1,10 +1,10 @@
 //! Watching changes, as etcd has it: writes make revisions, and a watcher is told of each.
 //!
 //! In a history: `{f: write, value: {key: value, …}}` (a value of nil deletes), answered with
-//! `{revision: 7}`; and `{f: watch, value: {key: k, from: 3}}`, answered with what the watcher was told
-//! until it ended, in order: a list of responses, each a list of events
-//! `{revision: 7, key: k, value: v}`, or a bookmark `{bookmark: 9}`. A list of events without responses is
-//! read as one event a response.
+//! `{revision: 7}`; and `{f: watch, value: {key: k, from: 3}}`, answered with what the watcher was
+//! told until it ended, in order: a list of responses, each a list of events `{revision: 7, key: k,
+//! value: v}`, or a bookmark `{bookmark: 9}`. A list of events without responses is read as one
+//! event a response.
 
 use super::{Api, Asked, DecodeError, Key, Payload};
 use crate::form::Form;
@@ -80,7 +80,10 @@ impl Api for Watch {
     }
 
     fn encode_reply(_: &Call, reply: &Reply) -> Value {
-        let event = |event: &Event| json!({ "revision": event.revision, "key": event.key, "value": event.value });
+        let event = |event: &Event| {
+            let Event { revision, key, value } = event;
+            json!({ "revision": revision, "key": key, "value": value })
+        };
         match reply {
             Reply::Written(revision) => json!({ "revision": revision }),
             Reply::Watched(responses) => {
