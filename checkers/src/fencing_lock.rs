@@ -141,10 +141,11 @@ fn token(reply: Option<&Reply>) -> Option<i64> {
     }
 }
 
-/// The last token with its holder, and how often each holder has the lock.
+/// The last token, with its holder unless that has let go since, and how often each holder has the
+/// lock.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Fence {
-    last: Option<(i64, Key)>,
+    last: Option<(i64, Option<Key>)>,
     held: BTreeMap<Key, u32>,
 }
 
@@ -162,13 +163,12 @@ impl model::Model for Fence {
         match call.op {
             LockOp::Acquire => {
                 if let Some(token) = token(reply) {
-                    let again =
-                        |(last, holder): &(i64, Key)| *last == token && holder == by && times > 0;
                     let grows = self.last.as_ref().is_none_or(|(last, _)| *last < token);
-                    if !grows && !self.last.as_ref().is_some_and(again) {
+                    let again = Some((token, Some(by.clone())));
+                    if !grows && self.last != again {
                         return None;
                     }
-                    next.last = Some((token, by.clone()));
+                    next.last = again;
                 }
                 next.held.insert(by.clone(), times + 1);
             }
@@ -177,6 +177,9 @@ impl model::Model for Fence {
             }
             LockOp::Release => {
                 next.held.remove(by)?;
+                if let Some((_, holder)) = &mut next.last {
+                    holder.take_if(|holder| holder == by);
+                }
             }
         }
         Some(next)

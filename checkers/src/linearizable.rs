@@ -19,7 +19,7 @@
 //! too (`conflict`). A rejected certificate makes the key unknown. The names of anomalies
 //! (`stale-read`, `split-brain`, …) only describe a violation: they play no part in the verdict.
 //!
-//! Objects other than registers are judged by [`search`], from a model of
+//! Objects other than registers are judged by [`search`] and [`LinearizableModel`], from a model of
 //! what they answer one operation after the other.
 //!
 //! ```
@@ -55,6 +55,7 @@ mod conflict;
 mod explain;
 pub mod history;
 mod minimal;
+mod model;
 mod part;
 mod prefix;
 mod registers;
@@ -66,6 +67,7 @@ mod unique;
 pub mod verify;
 
 pub use history::{RegisterBuilder, RegisterHistory};
+pub use model::LinearizableModel;
 
 /// The checker's name.
 pub const NAME: &str = "linearizable";

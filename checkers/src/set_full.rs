@@ -101,7 +101,8 @@ pub const SET_FULL: Model = Model {
     name: "set-full",
     about: "a growing set: nothing acknowledged is lost",
     page: "\
-Operations: as of `set`.
+Operations: {f: add, value: 3}, {f: read, value: nil, then all elements}; with a `key`, or with [key
+argument] as value, each key is a set of its own.
 Finds: lost: an element that was in, and that the last reads lack; diverged: some nodes' last reads
 lack it; unexpected: nobody had added it; duplicated: twice in one read. Stale reads are counted,
 not judged, with quantiles of how long elements took to become stable.",

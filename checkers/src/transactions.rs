@@ -19,6 +19,7 @@ pub mod scc;
 
 mod build;
 mod by_value;
+mod complete;
 mod cycles;
 pub(crate) mod intern;
 mod judge;

@@ -238,8 +238,9 @@ fn elle(judging: &mut Judging, name: &str, value: Form<'_>) -> anyhow::Result<()
         "linearizable-keys?" => judging.linearizable_keys = value.bool()?,
         "sequential-keys?" => judging.sequential_keys = value.bool()?,
         "wfr-keys?" => judging.wfr_keys = value.bool()?,
-        // How pictures are drawn, and the order of other tests' transactions, change no verdict.
-        "plot-format" | "directory" | "transaction-order" => {}
+        "transaction-order" => judging.transaction_order = Some(value.to_string()),
+        // How pictures are drawn changes no verdict.
+        "plot-format" | "directory" => {}
         other => bail!("unknown option {other:?} of Elle's"),
     }
     Ok(())

@@ -178,7 +178,7 @@ fn view(op: &RecordedOp) -> OpView {
         key: first.and_then(|raw| raw.asked.key).map(|key| key.key().to_string()),
         call: call.unwrap_or_default(),
         reply: ended.filter(|raw| raw.kind == Kind::Ok).map(|raw| value(&raw)),
-        invoked: first.map(|raw| stamp(&raw)).unwrap_or(Stamp { index: 0, time: Nanos(0) }),
+        invoked: first.map_or(Stamp { index: 0, time: Nanos(0) }, |raw| stamp(&raw)),
         completed: ended.map(|raw| stamp(&raw)),
         fate: ended.map_or(Fate::Info, |raw| Fate::from(raw.kind)),
         error: ended.filter(|raw| raw.error.is_some()).map(|raw| raw.reason().into_owned()),

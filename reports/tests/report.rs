@@ -175,6 +175,7 @@ fn only_what_is_made_here_is_put_in_unescaped() {
     assert_eq!(
         safe,
         [
+            "found.cycle_svg|safe",
             "found.picture_svg|safe",
             "plot.svg|safe",
             "script|safe",

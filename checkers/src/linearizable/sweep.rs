@@ -33,8 +33,8 @@
 //! kind was used multiplies the configurations. Two kinds of passes, in turn, with more and more
 //! steps:
 //! - *narrow*: only so many configurations are kept from event to event, those that have used fewest,
-//!   and more with each pass. A valid history hardly needs any. What it finds possible is possible, with an order; impossible
-//!   it means nothing unless none was suspended.
+//!   and more with each pass; a valid history hardly needs any. What is found possible is possible,
+//!   with an order; to find nothing means something only if none was suspended.
 //! - *relaxed*: kinds of unknown fate are as good as unlimited once one has begun, but for those that
 //!   are counted: none at first. This allows more than there is, so impossible is impossible. If it
 //!   is possible, and the order found uses none more often than there are, it is an order indeed;
@@ -48,7 +48,7 @@
 //! that live have done, not with what was tried. Refused: more than 4096 operations pending at one
 //! time.
 
-mod bits;
+pub(super) mod bits;
 mod front;
 mod pass;
 mod table;

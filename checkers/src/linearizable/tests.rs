@@ -2,9 +2,11 @@
 
 use super::history::{Action, NIL, RegisterBuilder, RegisterHistory};
 use super::part::{Part, RegOp};
+use super::search::{self, Found};
 use super::sweep::{Budget, Swept};
+use super::timed::Timed;
 use super::unique::Writers;
-use super::{Linearizable, Why, minimal, prefix, sweep, unique, verify};
+use super::{Linearizable, LinearizableModel, Why, minimal, prefix, sweep, unique, verify};
 use crate::build::{Did, NEVER, cases, fail, history, info, ok, spans};
 use crate::transactions::ValueId;
 use proptest::prelude::*;
@@ -12,6 +14,7 @@ use schism_core::api::register::{Call, Register, RegisterOp, Reply};
 use schism_core::checker::{Checker, Finding};
 use schism_core::history::History;
 use schism_core::limits::Limits;
+use schism_core::model::Model;
 use schism_core::op::Op;
 use schism_core::record::{FaultWindow, RunFacts};
 use schism_core::time::Nanos;
@@ -175,6 +178,27 @@ fn possible(ops: &[RegOp], until: u64) -> bool {
     place(&known.collect::<Vec<_>>(), NIL)
 }
 
+/// A register as a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct RegisterState(Option<i64>);
+
+impl Model for RegisterState {
+    type Api = Register;
+
+    fn init() -> Self {
+        Self(None)
+    }
+
+    fn step(&self, call: &Call, reply: Option<&Reply>) -> Option<Self> {
+        match (call.op, reply) {
+            (RegisterOp::Read, Some(Reply::Read(found))) => (*found == self.0).then_some(*self),
+            (RegisterOp::Read, _) => Some(*self),
+            (RegisterOp::Write(new), _) => Some(Self(Some(new))),
+            (RegisterOp::Cas(old, new), _) => (self.0 == Some(old)).then_some(Self(Some(new))),
+        }
+    }
+}
+
 fn compact(history: &History<Register>) -> RegisterHistory {
     RegisterBuilder::of(history).expect("few operations")
 }
@@ -217,6 +241,28 @@ proptest! {
         for width in [0, 1, 8] {
             let swept = sweep::decide_from(part.whole(), NIL, budget(&limits), width);
             prop_assert!(agrees(&swept, &part, truth), "{width}: {swept:?}, oracle: {truth}");
+        }
+    }
+
+    #[test]
+    fn the_search_agrees_with_the_oracle(history in histories(false)) {
+        let truth = oracle(history.ops());
+        let ops: Vec<_> = history.ops().iter().filter_map(Timed::of).collect();
+        let part = part(&compact(&history));
+        let reads: [fn(&Call) -> bool; 2] = [|_| false, |call| call.op == RegisterOp::Read];
+        for reads in reads {
+            let init = RegisterState::init();
+            match search::decide_from(init, reads, &ops, BUDGET, &Limits::default()) {
+                Found::Linearizable(order) => {
+                    prop_assert!(truth && verify::is_linearization::<RegisterState>(&ops, &order));
+                }
+                Found::Impossible { last, states } => {
+                    prop_assert!(!truth && !states.is_empty());
+                    let end = ops[last].end;
+                    prop_assert!(!possible(&part.ops, end) && possible(&part.ops, end - 1));
+                }
+                Found::Exhausted { .. } => prop_assert!(false, "few operations"),
+            }
         }
     }
 
@@ -517,6 +563,35 @@ fn over_budget_is_unknown_and_nothing_at_all_too() {
     assert!(matches!(&finding.verdict, Verdict::Unknown(why) if why.contains("budget of 1 steps")));
     let nothing = check([fail("n1", 0..10, on_key(RegisterOp::Write(1)))], &RunFacts::default());
     assert!(matches!(nothing.verdict, Verdict::Unknown(_)));
+}
+
+/// A counter of which each object has its own, as a user may write one.
+#[test]
+fn any_model_can_be_judged_key_by_key() {
+    let checker =
+        LinearizableModel::new("cell", RegisterState::init(), |call: &Call| call.key.clone());
+    let other = |op| Call::keyed(4, op);
+    let mut ops = vec![
+        wrote("n1", 0..10, 4),
+        wrote("n1", 20..30, 5),
+        ok("n2", 1..9, other(RegisterOp::Read), Reply::Read(None)),
+    ];
+    let judge = |ops: Vec<Did<Register>>| {
+        checker.check(&history(ops), &RunFacts::default(), &Limits::default())
+    };
+    assert_eq!(judge(ops.clone()).verdict, Verdict::Valid);
+    ops.push(read("n3", 40..50, Some(4)));
+    let finding = judge(ops);
+    assert_eq!(
+        only_anomaly(&finding),
+        (
+            "not-linearizable",
+            "no order of the operations on key 3 explains that n3 was answered 4 to read at \
+             0.050 s"
+        )
+    );
+    let because = &finding.verdict.anomalies()[0].because;
+    assert_eq!(because[0], "before that answer, key 3 can only have been RegisterState(Some(5))");
 }
 
 /// A run of one register of the given size, with operations of unknown fate.

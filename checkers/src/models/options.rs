@@ -1,6 +1,7 @@
 //! What a user may ask of a model.
 
 use schism_core::form::Tape;
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// What a user may ask of a model; what was not asked for is `None` or false.
@@ -25,6 +26,8 @@ pub struct Options {
     pub sequential_keys: bool,
     /// Assume that within a transaction a write follows the reads of its key.
     pub wfr_keys: bool,
+    /// Registers: an order of transactions known from elsewhere, by the index of their completions.
+    pub transaction_order: BTreeMap<u64, i64>,
 }
 
 /// An option that a model can't take.
@@ -52,6 +55,7 @@ impl Options {
             ("--linearizable-keys", self.linearizable_keys),
             ("--sequential-keys", self.sequential_keys),
             ("--wfr-keys", self.wfr_keys),
+            ("--transaction-order", !self.transaction_order.is_empty()),
         ]
         .into_iter()
         .filter_map(|(name, given)| given.then_some(name))

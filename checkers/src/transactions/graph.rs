@@ -99,6 +99,9 @@ pub trait Dependencies {
 
     /// Checks a reason against the history itself, by nothing that was inferred.
     fn holds(&self, edge: &Edge, reason: &Reason) -> bool;
+
+    /// Did a transaction succeed, or did somebody read something of it?
+    fn happened(&self, txn: TxnId) -> bool;
 }
 
 /// Edges while they are found.

@@ -69,6 +69,7 @@ pub(crate) fn options(asked: &Asked) -> Result<Options, BadOption> {
         linearizable_keys: asked.linearizable_keys,
         sequential_keys: asked.sequential_keys,
         wfr_keys: asked.wfr_keys,
+        transaction_order: asked.transaction_order.clone(),
         ..Options::default()
     })
 }

@@ -29,6 +29,7 @@ use super::graph::{Dependencies, Edge, Edges, Kind, Reason};
 use super::history::{Fate, KeyId, LineId, Mop, TxnHistory, TxnId};
 use super::intern::ValueId;
 use super::verify;
+use rustc_hash::FxHashSet;
 use std::collections::HashMap;
 
 mod appends;
@@ -85,6 +86,8 @@ pub(super) struct Lists<'h> {
     appends: Vec<Append>,
     /// Lines in which an element has a writer that failed, or none, or stands twice.
     suspect: Vec<LineId>,
+    /// Transactions of unknown fate of which something was read.
+    witnessed: FxHashSet<TxnId>,
 }
 
 /// One append to a key. Those of a key are in the order of transactions, and within them in order.
@@ -283,6 +286,10 @@ impl Lists<'_> {
 }
 
 impl Dependencies for Lists<'_> {
+    fn happened(&self, txn: TxnId) -> bool {
+        self.history.fate(txn) == Fate::Ok || self.witnessed.contains(&txn)
+    }
+
     fn reason(&self, edge: &Edge) -> Option<Reason> {
         match edge.kind {
             Kind::Ww => self.why_ww(edge),

@@ -138,6 +138,14 @@ const INSTANCE_OF: Relation = &[
     ("read-atomic-cycle", &["read-atomic-cycle-process", "causal-cycle"]),
     ("read-atomic-cycle-process", &["causal-cycle-process"]),
     ("causal-cycle", &["causal-cycle-process"]),
+    ("non-serializable", &["non-serializable-process"]),
+    ("non-serializable-process", &["non-serializable-realtime"]),
+    ("non-snapshot-isolation", &["non-serializable", "non-snapshot-isolation-process"]),
+    (
+        "non-snapshot-isolation-process",
+        &["non-serializable-process", "non-snapshot-isolation-realtime"],
+    ),
+    ("non-snapshot-isolation-realtime", &["non-serializable-realtime"]),
     ("GSIa", &["GSI"]),
     ("GSIb", &["GSI"]),
     ("incompatible-order", &["G1a"]),
@@ -158,15 +166,31 @@ const FORBIDS: Relation = &[
     ("PL-2+", &["G1", "G-single"]),
     ("PL-FCV", &["G1", "G-SIb"]),
     ("parallel-snapshot-isolation", &["internal", "G1a"]),
-    ("PL-3", &["G1", "G2", "predicate-read-miss", "PL-3-cycle-exists", "internal"]),
+    (
+        "PL-3",
+        &["G1", "G2", "predicate-read-miss", "PL-3-cycle-exists", "internal", "non-serializable"],
+    ),
     ("PL-2", &["G1", "PL-2-cycle-exists", "unread-own-write"]),
     ("PL-1", &["G0", "duplicate-elements", "cyclic-versions", "PL-1-cycle-exists"]),
     ("prefix", &["internal", "G1a"]),
-    ("PL-SI", &["internal", "G1", "G-SI", "G-nonadjacent", "PL-SI-cycle-exists"]),
+    (
+        "PL-SI",
+        &[
+            "internal",
+            "G1",
+            "G-SI",
+            "G-nonadjacent",
+            "PL-SI-cycle-exists",
+            "non-snapshot-isolation",
+        ],
+    ),
     ("read-atomic", &["internal", "G1a", "future-read", "read-atomic-cycle"]),
     ("PL-2.99", &["G1", "G2-item", "PL-2.99-cycle-exists", "lost-update"]),
     ("update-atomic", &["lost-update"]),
-    ("PL-SS", &["G1", "G1c-realtime", "G2-realtime", "PL-SS-cycle-exists"]),
+    (
+        "PL-SS",
+        &["G1", "G1c-realtime", "G2-realtime", "PL-SS-cycle-exists", "non-serializable-realtime"],
+    ),
     ("strong-session-PL-1", &["strong-session-PL-1-cycle-exists", "G0-process"]),
     ("strong-session-PL-2", &["strong-session-PL-2-cycle-exists", "G1c-process"]),
     ("strong-PL-1", &["strong-PL-1-cycle-exists", "G0-realtime"]),
@@ -178,6 +202,7 @@ const FORBIDS: Relation = &[
             "G1-process",
             "G-nonadjacent-process",
             "causal-cycle-process",
+            "non-snapshot-isolation-process",
             "strong-session-snapshot-isolation-cycle-exists",
         ],
     ),
@@ -187,12 +212,18 @@ const FORBIDS: Relation = &[
             "internal",
             "G1-realtime",
             "G-nonadjacent-realtime",
+            "non-snapshot-isolation-realtime",
             "strong-snapshot-isolation-cycle-exists",
         ],
     ),
     (
         "strong-session-serializable",
-        &["G1-process", "G2-process", "strong-session-serializable-cycle-exists"],
+        &[
+            "G1-process",
+            "G2-process",
+            "non-serializable-process",
+            "strong-session-serializable-cycle-exists",
+        ],
     ),
     ("PL-3U", &["G1", "G-update"]),
 ];
@@ -265,7 +296,7 @@ impl fmt::Display for Model {
     }
 }
 
-fn friendly(canonical: &str) -> &str {
+fn friendly(canonical: &'static str) -> &'static str {
     match canonical {
         "PL-3" => "serializable",
         _ => NAMES.iter().find(|(_, name)| *name == canonical).map_or(canonical, |(name, _)| name),
@@ -298,6 +329,12 @@ impl FromStr for Model {
         let name = canonical.map_or(name, |(_, canonical)| canonical);
         Self::all().find(|model| model.0 == name).ok_or_else(|| UnknownModel(text.to_owned()))
     }
+}
+
+/// Every model that holds if these do, with themselves, by friendly names.
+pub fn implied(models: impl IntoIterator<Item = Model>) -> BTreeSet<&'static str> {
+    let implied = forward(IMPLIES, models.into_iter().map(|model| model.0));
+    implied.into_iter().map(friendly).collect()
 }
 
 /// Every anomaly that can't be if all of these models hold.

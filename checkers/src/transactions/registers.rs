@@ -122,6 +122,18 @@ impl<'h> Registers<'h> {
         })
     }
 
+    /// The same of reads that come before all else that the transaction did to the key.
+    pub(super) fn external_reads_from(
+        &self,
+        txn: TxnId,
+    ) -> impl Iterator<Item = (KeyId, Option<TxnId>)> + '_ {
+        let from = |version: Version| {
+            let writer = self.writes.get(version as usize).map(|write| write.txn());
+            (self.shown(version).0, writer)
+        };
+        self.external_reads(txn).map(from).filter(move |(_, writer)| *writer != Some(txn))
+    }
+
     /// How many versions there are.
     fn version_count(&self) -> usize {
         self.writes.len() + self.history.keys().len() + self.unwritten.len()
@@ -290,6 +302,10 @@ impl<'h> Registers<'h> {
 }
 
 impl Dependencies for Registers<'_> {
+    fn happened(&self, txn: TxnId) -> bool {
+        Registers::happened(self, txn)
+    }
+
     fn reason(&self, edge: &Edge) -> Option<Reason> {
         match edge.kind {
             Kind::Ww => self.why_ww(edge),

@@ -6,11 +6,13 @@
 //! weighed as Elle weighs it: an anomaly that the expected models prohibit makes the verdict
 //! invalid; others are only counted in what is ruled out; a graph without any edge is unknown.
 
+use super::complete::{self, Target};
 use super::cycles::{self, Cycle};
 use super::graph::{Dependencies, Edge, Edges, Graph, Kind, Realtime};
 use super::history::{Shape, TxnHistory, TxnId};
 use super::models::{self, Options, UNKNOWN};
 use super::part::{Part, Places};
+use super::scc;
 use super::verify;
 use super::words::{ended, labels, show, with_txn};
 use crate::tally::Tally;
@@ -100,7 +102,38 @@ pub(crate) fn judge(
         "components": cyclic,
         "largest-component": largest,
     });
-    weigh(case, tally, empty, undecided, figures)
+    let mut finding = weigh(case, tally, empty, undecided, figures);
+    if history.shape() == Shape::Lists && cyclic == 0 && finding.verdict == Verdict::Valid {
+        prove_lists(case, dependencies, &graph, &mut finding);
+    }
+    finding
+}
+
+/// Without a cycle, a history of lists has an order that explains it: makes one, executes it, and
+/// says what that proves.
+fn prove_lists(
+    case: Case<'_>,
+    dependencies: &dyn Dependencies,
+    graph: &Graph,
+    finding: &mut Finding,
+) {
+    let targets = case.options.consistency_models.iter();
+    let targets = targets.filter_map(|model| Some((*model, Target::of(*model)?)));
+    let mut order: Vec<TxnId> = Vec::new();
+    for (place, (model, target)) in targets.enumerate() {
+        if place == 0 {
+            let (numbers, _) = scc::numbered(graph);
+            order.extend(case.history.txns().filter(|txn| dependencies.happened(*txn)));
+            order.sort_unstable_by_key(|txn| std::cmp::Reverse(numbers[*txn as usize]));
+        }
+        if complete::list_order_explains(case.history, target.order, &order) {
+            add_proved(finding, models::implied([model]));
+        } else {
+            let why = "the certificate of an order was rejected: please report this";
+            finding.summary = format!("undecided: {why}");
+            finding.verdict = Verdict::Unknown(why.to_owned());
+        }
+    }
 }
 
 /// Had any transaction ended before another began that completed later?
@@ -242,6 +275,40 @@ fn weigh(
         (Verdict::Valid, summary)
     };
     Finding::new(name, verdict, summary).with_details(details)
+}
+
+/// Makes a finding invalid that was not: this was found after all.
+pub(super) fn refute(finding: &mut Finding, kind: &'static str, anomaly: Anomaly) {
+    let details = &mut finding.details;
+    let list = |value: &Value| -> Vec<String> {
+        let names = value.as_array().into_iter().flatten();
+        names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
+    };
+    let mut types = list(&details["anomaly-types"]);
+    types.push(kind.to_owned());
+    types.sort_unstable();
+    types.dedup();
+    details["anomaly-types"] = json!(types);
+    details["anomalies"][kind] = json!(1);
+    let counted = details["anomalies"].as_object().into_iter().flatten();
+    let boundary = models::boundary(counted.map(|(kind, _)| kind.as_str()));
+    details["not"] = json!(boundary.not);
+    details["also_not"] = json!(boundary.also_not);
+    finding.summary.clone_from(&anomaly.summary);
+    let found = Verdict::Invalid(vec![anomaly]);
+    let before = std::mem::replace(&mut finding.verdict, Verdict::Valid);
+    finding.verdict = before.merge(found);
+}
+
+/// Adds models that have been proved to hold, by their names.
+pub(super) fn add_proved(finding: &mut Finding, names: impl IntoIterator<Item = &'static str>) {
+    let known = finding.details["proved"].as_array().into_iter().flatten();
+    let mut all: BTreeSet<String> =
+        known.filter_map(|name| name.as_str().map(str::to_owned)).collect();
+    all.extend(names.into_iter().map(str::to_owned));
+    if !all.is_empty() {
+        finding.details["proved"] = json!(all);
+    }
 }
 
 /// Leaves out that a cycle exists somewhere, where something else shows as much.

@@ -172,7 +172,8 @@ enum Rule {
 #[derive(Clone, Debug, Default)]
 struct State {
     held: BTreeMap<u64, u32>,
-    last: Option<(i64, u64)>,
+    /// The last token, and its holder unless that has let go since.
+    last: Option<(i64, Option<u64>)>,
 }
 
 impl State {
@@ -193,6 +194,9 @@ impl State {
         *times -= 1;
         if *times == 0 {
             self.held.remove(&by);
+            if let Some((_, holder)) = &mut self.last {
+                holder.take_if(|holder| *holder == by);
+            }
         }
         true
     }
@@ -203,11 +207,11 @@ impl State {
             LockOp::Release => self.release(by),
             LockOp::Acquire => {
                 if let (Rule::Fencing, Some(Reply::Acquired(Some(token)))) = (rule, op.reply()) {
-                    let again = self.last == Some((*token, by)) && self.held.contains_key(&by);
+                    let again = self.last == Some((*token, Some(by)));
                     if !again && self.last.is_some_and(|(last, _)| last >= *token) {
                         return false;
                     }
-                    self.last = Some((*token, by));
+                    self.last = Some((*token, Some(by)));
                 }
                 let may = self.may_acquire(rule, by);
                 self.acquire(by);

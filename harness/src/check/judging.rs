@@ -4,9 +4,10 @@ use anyhow::{Context as _, anyhow, bail};
 use bytesize::ByteSize;
 use clap::Args;
 use schism_checkers::models::{self, Model, Options};
-use schism_core::form::Tape;
+use schism_core::form::{Form, Tape};
 use schism_core::format::Format;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// A model with its options, the input's format, and limits.
@@ -44,6 +45,10 @@ pub(crate) struct Judging {
     /// rw-register: assume that in a transaction a write follows the reads of its key
     #[arg(long, help_heading = "Options of models")]
     pub(crate) wfr_keys: bool,
+    /// rw-register: the store's own order of commits, as JSON or EDN: a map from the index of a
+    /// transaction's completion to its place
+    #[arg(long, value_name = "MAP", help_heading = "Options of models")]
+    pub(crate) transaction_order: Option<String>,
     /// long-fork: how many keys a group has
     #[arg(long, value_name = "N", help_heading = "Options of models")]
     pub(crate) group_size: Option<usize>,
@@ -97,6 +102,7 @@ impl Judging {
         }
         Ok(Options {
             init: init.transpose()?,
+            transaction_order: self.order()?,
             group_size: self.group_size,
             negative_balances: self.negative_balances,
             total: self.total,
@@ -106,6 +112,21 @@ impl Judging {
             sequential_keys: self.sequential_keys,
             wfr_keys: self.wfr_keys,
         })
+    }
+
+    /// `--transaction-order`; JSON's keys are numbers in quotes.
+    fn order(&self) -> anyhow::Result<BTreeMap<u64, i64>> {
+        const EXPECTED: &str = "--transaction-order: expected a map such as {\"1\":0,\"3\":1}";
+        let Some(text) = &self.transaction_order else { return Ok(BTreeMap::new()) };
+        let tape = form(text).context(EXPECTED)?;
+        let entry = |(index, place): (Form<'_>, Form<'_>)| {
+            let index = match index.word() {
+                Some(word) => word.parse().context(EXPECTED)?,
+                None => u64::try_from(index.int().context(EXPECTED)?).context(EXPECTED)?,
+            };
+            Ok((index, place.int().context(EXPECTED)?))
+        };
+        tape.root().entries().context(EXPECTED)?.map(entry).collect()
     }
 
     /// The format that was asked for; `None` to look.

@@ -124,9 +124,11 @@ pub(crate) fn detect(file: &mut File) -> anyhow::Result<(Format, Vec<u8>)> {
     let mut head = Vec::new();
     file.by_ref().take(LOOK as u64).read_to_end(&mut head).context("cannot be read")?;
     let format = Format::detect(&head).ok_or_else(|| {
+        let line: String = String::from_utf8_lossy(&head).chars().take(40).collect();
+        let line = line.lines().next().unwrap_or_default().to_owned();
         anyhow!(
-            "its format can't be told from its first bytes; \
-             expected --format jsonl, edn, json, jepsen-log or plume"
+            "line 1, column 1: expected an event of a history, found {line:?}; if it is one all the \
+             same, name its --format: jsonl, edn, json, jepsen-log or plume"
         )
     })?;
     Ok((format, head))

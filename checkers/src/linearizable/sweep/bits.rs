@@ -46,6 +46,17 @@ impl<const N: usize> Bits<N> {
         let at = self.0.iter().position(|word| *word != u64::MAX)?;
         Some(u32::try_from(at).ok()? * 64 + self.0[at].trailing_ones())
     }
+
+    /// The smallest number in it that is not below `from`.
+    pub(crate) fn next(&self, from: u32) -> Option<u32> {
+        let mut at = from as usize / 64;
+        let mut word = *self.0.get(at)? & (u64::MAX << (from % 64));
+        while word == 0 {
+            at += 1;
+            word = *self.0.get(at)?;
+        }
+        Some(u32::try_from(at).ok()? * 64 + word.trailing_zeros())
+    }
 }
 
 #[cfg(test)]
@@ -58,6 +69,11 @@ mod tests {
         for at in [0, 1, 63, 64, 127] {
             bits.set(at);
         }
+        let mut found = Vec::new();
+        while let Some(next) = bits.next(found.last().map_or(0, |last| last + 1)) {
+            found.push(next);
+        }
+        assert_eq!(found, [0, 1, 63, 64, 127]);
         assert_eq!((bits.count(), bits.first_free()), (5, Some(2)));
         bits.clear(63);
         assert!(!bits.has(63) && bits.has(64));

@@ -49,6 +49,11 @@ pub(super) struct Passed {
 /// What may be kept in memory, in bytes.
 const MEMORY: usize = 256 << 20;
 
+/// How often, in events, operations of unknown fate of no more use are looked for.
+const EXPIRE_EVERY: u32 = if cfg!(test) { 1 } else { 64 };
+/// How large the uses may grow, in bytes, before those that nobody needs are dropped.
+const USES: usize = if cfg!(test) { 1 << 10 } else { MEMORY / 4 };
+
 /// No place.
 const NONE: u32 = u32::MAX;
 
@@ -453,10 +458,10 @@ impl<'t, const N: usize> Pass<'t, N> {
         if self.trails.is_full() {
             self.trails.keep(self.front.iter_mut().map(|config| &mut config.trail));
         }
-        if self.uses.bytes() > MEMORY / 4 {
+        if self.uses.bytes() > USES {
             self.uses.keep(self.front.iter_mut().map(|config| &mut config.uses));
         }
-        if at.is_multiple_of(64) {
+        if at.is_multiple_of(EXPIRE_EVERY) {
             self.expire(at);
         }
         self.within_budget()

@@ -16,6 +16,9 @@ pub(super) struct Step {
     pub(super) at: u32,
 }
 
+/// How many steps there may be, at least, before what is not needed is looked for.
+const SMALL: usize = if cfg!(test) { 8 } else { 1 << 16 };
+
 #[derive(Debug)]
 pub(super) struct Trails {
     steps: Vec<(TrailId, Step)>,
@@ -25,7 +28,7 @@ pub(super) struct Trails {
 
 impl Default for Trails {
     fn default() -> Self {
-        Self { steps: vec![(0, Step { by: 0, at: 0 })], sweep_at: 1 << 16 }
+        Self { steps: vec![(0, Step { by: 0, at: 0 })], sweep_at: SMALL }
     }
 }
 
@@ -66,7 +69,7 @@ impl Trails {
         for end in ends {
             *end = place[*end as usize];
         }
-        self.sweep_at = kept.len() * 2 + (1 << 16);
+        self.sweep_at = kept.len() * 2 + SMALL;
         self.steps = kept;
     }
 

@@ -2,7 +2,8 @@
 
 use super::{Append, ELSEWHERE, Lists, Order, UNSEEN, Writer};
 use crate::transactions::by_value::ByValue;
-use crate::transactions::history::{KeyId, LineId, Mop, TxnHistory};
+use crate::transactions::history::{Fate, KeyId, LineId, Mop, TxnHistory};
+use rustc_hash::FxHashSet;
 use std::collections::HashMap;
 
 impl<'h> Lists<'h> {
@@ -29,6 +30,7 @@ impl<'h> Lists<'h> {
             append_starts,
             appends,
             suspect: Vec::new(),
+            witnessed: FxHashSet::default(),
         };
         let mut apart: HashMap<KeyId, Vec<LineId>> = HashMap::new();
         for (place, line) in (0..).zip(history.apart()) {
@@ -39,6 +41,8 @@ impl<'h> Lists<'h> {
             let others = apart.get(&key).map(Vec::as_slice).unwrap_or_default();
             lists.place(key, others, &mut index)?;
         }
+        let seen = lists.writers.iter().filter_map(|writer| writer.txn());
+        lists.witnessed = seen.filter(|txn| history.fate(*txn) == Fate::Info).collect();
         Ok(lists)
     }
 
@@ -89,7 +93,7 @@ impl<'h> Lists<'h> {
                     append.place = ELSEWHERE;
                 }
                 let more = appends.get(found as usize + 1).is_some_and(|next| next.txn == txn);
-                suspect |= self.history.fate(txn) == crate::transactions::history::Fate::Fail;
+                suspect |= self.history.fate(txn) == Fate::Fail;
                 self.writers[start + place as usize] = Writer::new(txn, more);
             }
             if suspect {

@@ -6,8 +6,8 @@
 //! - **EDN** is as Jepsen writes it: a map a line, keywords for `:type`, `:f`, the nemesis and the
 //!   names of micro-operations. Reading it back gives the same events, except that a name may have
 //!   become a string or a string a name, which no checker tells apart.
-//! - **JSON** is as elle-cli reads it: an array of objects. Keywords become strings, sets arrays, and
-//!   tags are lost, for JSON has none of these.
+//! - **JSON** is as elle-cli reads it: an array of objects. Keywords become strings, sets arrays,
+//!   and tags are lost, for JSON has none of these.
 //! - **JSON lines** are our own `history.jsonl`.
 //!
 //! An operation on one of several objects has its key beside the value in our format. Jepsen's
