@@ -250,4 +250,35 @@ proptest! {
         let durable = DURABLE.check(&history, &RunFacts::default(), &Limits::default());
         prop_assert!(!truth || durable.verdict.anomalies().is_empty(), "{durable:#?}");
     }
+
+    /// Element by element, as Jepsen's `set-full` defines them.
+    #[test]
+    fn fates_of_elements_are_what_they_are_defined_to_be(history in histories()) {
+        let finding = DURABLE.check(&history, &RunFacts::default(), &Limits::default());
+        let ops = history.ops();
+        let reads = || ops.iter().filter_map(|op| match op.reply() {
+            Some(Reply::Read(contents)) => Some((op, contents)),
+            _ => None,
+        });
+        let mut fates = [0, 0, 0];
+        for element in 0..4 {
+            let adds = || ops.iter().filter(|op| op.call == Call::Add(element));
+            if !adds().any(|op| op.outcome.may_have_happened()) {
+                continue;
+            }
+            let began = |has: bool| {
+                let such = reads().filter(|(_, contents)| contents.contains(&element) == has);
+                such.map(|(op, _)| op.invoked.index).max()
+            };
+            let (present, absent) = (began(true), began(false));
+            let shown = reads().filter(|(_, contents)| contents.contains(&element));
+            let acks = adds().filter(|op| op.reply().is_some());
+            let known = acks.chain(shown.map(|(op, _)| op)).filter_map(Op::returned).min();
+            let lost = known.zip(absent).is_some_and(|(known, absent)| known < absent);
+            let stable = present.is_some() && absent < present;
+            fates[if lost && present < absent { 0 } else if stable { 1 } else { 2 }] += 1;
+        }
+        let told = ["lost", "stable", "never_read"].map(|fate| finding.details[fate].clone());
+        prop_assert_eq!(told, fates, "{:#?}", finding);
+    }
 }
