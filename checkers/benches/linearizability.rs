@@ -1,9 +1,9 @@
 //! What it costs to judge registers: `cargo bench -p schism-checkers --bench linearizability`.
 //!
-//! Each row is judged in a process of its own, so that its peak of memory is its own. `--quick` takes
-//! only what is done in a second or so; any other argument takes the rows whose names contain it.
-//! Seconds are those of the judgement; making the history is not in them, its memory is. A row is
-//! given up after `LIMIT`.
+//! Each row is judged in a process of its own, so that its peak of memory is its own. `--quick`
+//! takes only what is done in a second or so; any other argument takes the rows whose names contain
+//! it. Seconds are those of the judgement; making the history is not in them, its memory is. A row
+//! is given up after `LIMIT`.
 
 use schism_checkers::generate::registers::{Domain, Plant, Registers};
 use schism_checkers::models::{self, Options};

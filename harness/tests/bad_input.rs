@@ -124,7 +124,7 @@ fn bytes_numbers_and_names_that_cannot_be() {
     ] {
         refused("bad.edn", WRITE.replace(from, to), "register", message);
     }
-    refused("hello.txt", "hello", "register", "its format can't be told from its first bytes");
+    refused("hello.txt", "hello", "register", "line 1, column 1: expected an event of a history");
 }
 
 #[test]

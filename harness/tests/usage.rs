@@ -73,7 +73,8 @@ fn histories_that_are_none_are_refused_with_line_and_column() {
     check(&write("alone", &invoke.replace("invoke", "ok")), 2, &["line 1", "none open"]);
     let twice = format!("{invoke}\n{}\n", invoke.replace(":0,\"time", ":1,\"time"));
     check(&write("twice", &twice), 2, &["line 2", "second operation"]);
-    check(&write("typed", &invoke.replace(":1}", ":\"x\"}")), 2, &["line 1", "whole number"]);
+    let cas = invoke.replace("write", "cas");
+    check(&write("typed", &cas), 2, &["line 1", "column", "[old new]"]);
     check(&write("f", &invoke.replace("write", "fly")), 2, &["read, write, cas"]);
     check(&write("binary", "\u{0}\u{1}\n\n"), 2, &["line 1"]);
     refused(&["check", "--model", "register", "/nowhere/h.jsonl"], 2, &["cannot be opened"]);
