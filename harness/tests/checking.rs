@@ -102,7 +102,7 @@ fn the_time_limit_is_kept() {
     let why = answer["checkers"][0]["unknown"].as_str().unwrap();
     assert!(why.contains("the time limit of 100ms"), "{why}");
     // A tenth, and what starting two processes takes while other tests run.
-    assert!(begun.elapsed() < Duration::from_millis(1_000), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
 }
 
 #[test]
