@@ -67,8 +67,9 @@ proptest! {
             ..txn(77, 2 * at, 1_000, "").ending(Kind::Info) });
         let before = said(&txns, &options);
         // Of what shows nothing, one more transaction may show something.
-        prop_assume!(before.0 != "unknown");
-        prop_assert_eq!(before, said(&more, &options));
+        if before.0 != "unknown" {
+            prop_assert_eq!(before, said(&more, &options));
+        }
     }
 
     /// Each anomaly is found at the weakest level that forbids it, whatever else goes on.
