@@ -77,7 +77,8 @@ pub const REGISTER: Model = Model {
     name: "register",
     about: "registers (read, write), linearizable, each key on its own",
     page: "\
-Operations: {f: read, value: nil, then what was read}, {f: write, value: 3}, {f: cas, value: [old new]};
+Operations: {f: read, value: nil, then what was read}, {f: write, value: 3} and
+{f: cas, value: [old new]};
 with a `key`, or with [key argument] as value, each key is a register of its own. Values may be
 anything; only whether they are equal matters.
 A register that was never written reads nil, or what --init says (a whole number or nil). With
@@ -90,7 +91,8 @@ pub const CAS_REGISTER: Model = Model {
     name: "cas-register",
     about: "registers with compare-and-set, linearizable, each key on its own",
     page: "\
-Operations: {f: read, value: nil, then what was read}, {f: write, value: 3}, {f: cas, value: [old new]};
+Operations: {f: read, value: nil, then what was read}, {f: write, value: 3} and
+{f: cas, value: [old new]};
 with a `key`, or with [key argument] as value, each key is a register of its own. Values may be
 anything; only whether they are equal matters. A cas that found another value is a `fail`.
 A register that was never written reads nil, or what --init says (a whole number or nil). With

@@ -1,8 +1,8 @@
 //! How a [`RegisterHistory`] is made, event by event.
 //!
-//! Where a key stands as in Jepsen's independent tests, `[key argument]`, it is told from a value by
-//! its shape: a compare-and-set's `[old new]` is its own argument unless its second member is a pair
-//! itself.
+//! Where a key stands as in Jepsen's independent tests, `[key argument]`, it is told from a value
+//! by its shape: a compare-and-set's `[old new]` is its own argument unless its second member is a
+//! pair itself.
 
 use super::history::{Action, Fate, NIL, NOWHEN, RegisterHistory};
 use crate::transactions::ValueId;
@@ -232,4 +232,77 @@ fn too_many() -> Refused {
 /// The key of an object in words, as a prefix of what is said of it.
 pub(crate) fn of_key(key: Option<&Key>) -> String {
     key.map_or_else(String::new, |key| format!("key {key}: "))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::models::{self, Options};
+    use schism_core::event::Line;
+    use schism_core::form::Tape;
+    use schism_core::limits::Limits;
+
+    /// The verdict on events `type process f value`, or why one was refused.
+    fn word(events: &[&str], init: Option<i64>) -> Result<&'static str, String> {
+        let init = init.map(|init| Tape::from_json(&init.into()));
+        let options = Options { init, ..Options::default() };
+        let model = models::find("cas-register").ok_or("no such model")?;
+        let mut judge = model.make(&options).map_err(|bad| bad.0)?;
+        let mut tape = Tape::default();
+        for (index, event) in events.iter().enumerate() {
+            let parts: Vec<&str> = event.splitn(4, ' ').collect();
+            let [kind, process, f, value] = parts.as_slice() else { return Err("parts".into()) };
+            let stamp = format!(r#""index":{index},"time":1,"process":{process}"#);
+            let line = format!(r#"{{{stamp},"type":"{kind}","f":"{f}","value":{value}}}"#);
+            let line: Line<'_> = serde_json::from_str(&line).map_err(|error| error.to_string())?;
+            judge.event(&line.raw(&mut tape)).map_err(|refused| refused.message)?;
+        }
+        Ok(judge.judge(&Limits::default()).verdict.word())
+    }
+
+    #[test]
+    fn a_pair_is_an_argument_of_cas_and_else_a_key_with_its_argument() {
+        let bare = ["invoke 0 write 1", "ok 0 write 1", "invoke 0 cas [1,2]", "ok 0 cas [1,2]"];
+        assert_eq!(word(&bare, None), Ok("valid"));
+        let keyed = [
+            "invoke 0 write [7,1]",
+            "ok 0 write [7,1]",
+            "invoke 0 cas [7,[1,2]]",
+            "ok 0 cas [7,[1,2]]",
+            "invoke 0 read [7,null]",
+            "ok 0 read [7,2]",
+            "invoke 0 read [8,null]",
+            "ok 0 read [8,null]",
+        ];
+        assert_eq!(word(&keyed, None), Ok("valid"));
+        assert_eq!(word(&[&keyed[..5], &["ok 0 read [7,1]"]].concat(), None), Ok("invalid"));
+    }
+
+    #[test]
+    fn values_may_be_anything_and_nil_may_be_written() {
+        let text = ["invoke 0 write \"a\"", "ok 0 write \"a\"", "invoke 0 read null"];
+        assert_eq!(word(&[&text[..], &["ok 0 read \"a\""]].concat(), None), Ok("valid"));
+        assert_eq!(word(&[&text[..], &["ok 0 read null"]].concat(), None), Ok("invalid"));
+        let nil = ["invoke 0 write null", "ok 0 write null", "invoke 0 read null"];
+        assert_eq!(word(&[&text[..2], &nil, &["ok 0 read null"]].concat(), None), Ok("valid"));
+    }
+
+    #[test]
+    fn what_it_holds_first_can_be_said() {
+        let zero = ["invoke 0 read null", "ok 0 read 0"];
+        assert_eq!(word(&zero, Some(0)), Ok("valid"));
+        assert_eq!(word(&zero, None), Ok("invalid"));
+        let options = Options { total: Some(1), ..Options::default() };
+        assert!(models::find("register").is_some_and(|model| model.make(&options).is_err()));
+    }
+
+    #[test]
+    fn events_that_make_no_sense_are_refused() {
+        let refused = |events: &[&str], why: &str| {
+            assert!(word(events, None).is_err_and(|error| error.contains(why)), "{events:?}");
+        };
+        refused(&["ok 0 read 1"], "none open");
+        refused(&["invoke 0 read null", "invoke 0 read null"], "second");
+        refused(&["invoke 0 add 1"], "an operation of register");
+        refused(&["invoke 0 cas 1"], "[old new]");
+    }
 }

@@ -2,10 +2,10 @@
 //! be checked without the rest.
 //!
 //! A *chain* is a list of operations that stand in this order without any other write between them:
-//! the first may be anything, each other one reads, or replaces by compare-and-set, what the list so
-//! far has written or read. All of it took effect if it ends in an operation that returned: every
-//! value on the way was observed by something that took effect. As each value is written once, a
-//! chain occupies one piece of any linearization; the reads of one value are in any order.
+//! the first may be anything, each other one reads, or replaces by compare-and-set, what the list
+//! so far has written or read. All of it took effect if it ends in an operation that returned:
+//! every value on the way was observed by something that took effect. As each value is written
+//! once, a chain occupies one piece of any linearization; the reads of one value are in any order.
 //!
 //! [`Conflict::holds`] checks the argument from the operations alone, and shares nothing with the
 //! method that found it: the certificate of an invalid verdict. `O(n)`, for it makes sure that

@@ -1,11 +1,11 @@
 //! A small part of a violation that is still one, to be shown to a person.
 //!
 //! Operations are removed whole, and only so that what is left proves something about the whole: an
-//! operation that observed a value keeps every write that may have been its *source*, the last write
-//! before it. Then a linearization of the whole, with the others left out, is one of the part, as
-//! no other write comes between an observation and its source; so if the part has none, the whole has
-//! none. A write can't be the source if another one began after it had ended, and ended before the
-//! observation began.
+//! operation that observed a value keeps every write that may have been its *source*, the last
+//! write before it. Then a linearization of the whole, with the others left out, is one of the
+//! part, as no other write comes between an observation and its source; so if the part has none,
+//! the whole has none. A write can't be the source if another one began after it had ended, and
+//! ended before the observation began.
 //!
 //! Where values are distinct, the operations of the contradiction are such a part already. Else
 //! chunks of the operations before the end of the shortest impossible prefix are left out, in turn,

@@ -82,7 +82,8 @@ impl<M: Model> LinearizableModel<M> {
         Self { name, init, key, reads: |_| false, step_budget: 200_000_000 }
     }
 
-    /// Says which calls leave any object as it is, whatever they are answered; that makes it quicker.
+    /// Says which calls leave any object as it is, whatever they are answered; that makes it
+    /// quicker.
     #[must_use]
     pub fn with_reads(self, reads: Reads<M::Api>) -> Self {
         Self { reads, ..self }

@@ -6,10 +6,11 @@
 //! model allows, until the one that returns has; then the next return is looked at. If none is left
 //! to try, the last choice was wrong.
 //!
-//! A *configuration* is the return that is looked at, the model's state, and which pending operations
-//! have taken effect; what can follow depends on nothing else, so one that was met before is not
-//! entered again. Only pending operations are in it, not all that ever were: memory for one is a
-//! few words, and between two moments at which nothing is pending it is just the state.
+//! A *configuration* is the return that is looked at, the model's state, and which pending
+//! operations have taken effect; what can follow depends on nothing else, so one that was met
+//! before is not entered again. Only pending operations are in it, not all that ever were: memory
+//! for one is a few words, and between two moments at which nothing is pending it is just the
+//! state.
 //!
 //! Three things keep the search small without losing anything:
 //! - A read, which leaves any state as it is, takes effect as soon as the model allows it: in any
@@ -18,14 +19,14 @@
 //! - An operation of unknown fate that leaves the state as it is takes no effect at all.
 //! - Of equal operations of unknown fate those that began first go first: they can change places.
 //!
-//! The search ends when no return is left; operations of unknown fate have none and may be left out.
-//! If it fails, the first return that no configuration got over ends the shortest impossible prefix,
-//! because the search is complete; the states of the configurations that got there are all that
-//! were possible before.
+//! The search ends when no return is left; operations of unknown fate have none and may be left
+//! out. If it fails, the first return that no configuration got over ends the shortest impossible
+//! prefix, because the search is complete; the states of the configurations that got there are all
+//! that were possible before.
 //!
-//! Exponential in the worst case, hence the budget of steps (a step asks the model once), the memory
-//! that is accounted for, and limits. Refused: more than 4096 operations pending at one time, of
-//! unknown fates too.
+//! Exponential in the worst case, hence the budget of steps (a step asks the model once), the
+//! memory that is accounted for, and limits. Refused: more than 4096 operations pending at one
+//! time, of unknown fates too.
 //!
 //! ```
 //! use schism_checkers::linearizable::{search, timed::{Answer, Timed}};

@@ -13,35 +13,36 @@
 //!   Of equal pending operations the one that has to end first is taken: swapping two equal ones
 //!   changes nothing else. (Any of them may take the place of another that ends later, not the
 //!   reverse.) So those of unknown fate, which never end, come last, and are only counted.
-//! - A pending blind write that began before the last blind write can *hide*: it can be put directly
-//!   before that, where nobody sees it. It can then return, and needs not be performed; the
-//!   configurations in which it is performed visibly are kept too.
+//! - A pending blind write that began before the last blind write can *hide*: it can be put
+//!   directly before that, where nobody sees it. It can then return, and needs not be performed;
+//!   the configurations in which it is performed visibly are kept too.
 //! - Configuration A *covers* B, and B is dropped, if whatever B can still do, A can: same state,
 //!   what B has met A has met, what A has spent B has spent, and A used no kind more often. What
 //!   only B spent has then returned by hiding in A, or will.
 //! - Between events A may also be ahead by a blind write that only B has spent, and that leads to
-//!   B's state: A can perform it later, with the same effect, and every pending write can hide under
-//!   it (*emulation*). Within a closure that is not allowed, for there A itself goes on to perform
-//!   it, and what it leads to would be dropped for what led to it.
+//!   B's state: A can perform it later, with the same effect, and every pending write can hide
+//!   under it (*emulation*). Within a closure that is not allowed, for there A itself goes on to
+//!   perform it, and what it leads to would be dropped for what led to it.
 //! - An operation of unknown fate whose value nothing observes any more can be left out of any
 //!   linearization: what follows it until the next blind write observes nothing.
 //!
 //! A history is possible if a configuration is left at its end; how it was led to gives the order,
 //! and a verifier of its own checks that.
 //!
-//! *Unknown fates.* Hundreds of operations of unknown fate stay pending for ever, and how often each
-//! kind was used multiplies the configurations. Two kinds of passes, in turn, with more and more
-//! steps:
-//! - *narrow*: only so many configurations are kept from event to event, those that have used fewest,
-//!   and more with each pass; a valid history hardly needs any. What is found possible is possible,
-//!   with an order; to find nothing means something only if none was suspended.
-//! - *relaxed*: kinds of unknown fate are as good as unlimited once one has begun, but for those that
-//!   are counted: none at first. This allows more than there is, so impossible is impossible. If it
-//!   is possible, and the order found uses none more often than there are, it is an order indeed;
-//!   else the kinds that were used too often are counted from now on. With all counted it is exact.
+//! *Unknown fates.* Hundreds of operations of unknown fate stay pending for ever, and how often
+//! each kind was used multiplies the configurations. Two kinds of passes, in turn, with more and
+//! more steps:
+//! - *narrow*: only so many configurations are kept from event to event, those that have used
+//!   fewest, and more with each pass; a valid history hardly needs any. What is found possible is
+//!   possible, with an order; to find nothing means something only if none was suspended.
+//! - *relaxed*: kinds of unknown fate are as good as unlimited once one has begun, but for those
+//!   that are counted: none at first. This allows more than there is, so impossible is impossible.
+//!   If it is possible, and the order found uses none more often than there are, it is an order
+//!   indeed; else the kinds that were used too often are counted from now on. With all counted it
+//!   is exact.
 //!
-//! So every answer is right whenever it comes, and both passes come to be exact. Without unknown fates
-//! the first relaxed pass is.
+//! So every answer is right whenever it comes, and both passes come to be exact. Without unknown
+//! fates the first relaxed pass is.
 //!
 //! Cost: in practice a few configurations an event, whatever the concurrency; exponential in the
 //! worst case, as the problem is NP-complete, hence limits. Memory grows with what configurations

@@ -45,8 +45,8 @@ impl<const N: usize> Config<N> {
     }
 }
 
-/// What it costs to use one of `left` operations of unknown fate. Blind writes are good for more than
-/// compare-and-sets, and few are dearer than many. Only a guide: it decides nothing.
+/// What it costs to use one of `left` operations of unknown fate. Blind writes are good for more
+/// than compare-and-sets, and few are dearer than many. Only a guide: it decides nothing.
 pub(super) fn price(is_blind: bool, left: u32) -> u32 {
     16 + if is_blind { 8 } else { 0 } + 32 / left.max(1)
 }

@@ -12,8 +12,8 @@ pub(super) type UsesId = u32;
 /// Kinds in order, each with how often.
 type Counts = Box<[(Kind, u32)]>;
 
-/// Some uses: by kind, together, and a sum of what stands for each, so that those that differ are told
-/// apart at once.
+/// Some uses: by kind, together, and a sum of what stands for each, so that those that differ are
+/// told apart at once.
 #[derive(Debug)]
 struct Known {
     counts: Counts,
