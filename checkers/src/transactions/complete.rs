@@ -120,7 +120,7 @@ const STEPS: u64 = 1 << 30;
 
 /// How many transactions a history may have, so that looking for an order takes no longer than
 /// all else.
-const LARGEST: usize = 400_000;
+const LARGEST: usize = 300_000;
 
 /// How many transactions are looked at of which any may be next.
 const MOST: usize = 5_000;
