@@ -3,7 +3,7 @@
 //! Each row is judged in a process of its own, so that its peak of memory is its own: from EDN in
 //! memory to a verdict, reading included; the peak is without the text. `--quick` takes only what
 //! is done in a second or so, `--huge` also ten million transactions; any other argument takes the
-//! rows whose names contain it. `--write FILE NAME` writes a row's EDN, for other checkers to judge.
+//! rows whose names contain it. `--write FILE NAME` writes a row's EDN, for other checkers.
 
 use schism_checkers::generate::transactions::{Plant, Shape, Transactions};
 use schism_checkers::models::{self, Options};

@@ -46,15 +46,16 @@ pub const MODEL: models::Model = models::Model {
 Operations: {f: txn, value: [[:append key element] [:r key nil, then the list] ...]}.
 An element is appended to a list at most once; a list begins empty.
 
-Finds what Elle finds: dirty writes (G0), aborted, intermediate and circular reads (G1a, G1b, G1c), read
-skew (G-single), lost updates, long forks (G-nonadjacent), write skew (G2), each also by process order
-and real time; reads that contradict their own transaction (internal, future-read) or each other
-(incompatible-order); elements that stand there twice or that nobody appended (garbage-read). Every
-cycle is shown edge by edge. Inside large components nothing is given up.
+Finds what Elle finds: dirty writes (G0), aborted, intermediate and circular reads (G1a, G1b,
+G1c), read skew (G-single), lost updates, long forks (G-nonadjacent), write skew (G2), each also
+by process order and real time; reads that contradict their own transaction (internal,
+future-read) or each other (incompatible-order); elements that stand there twice or that nobody
+appended (garbage-read). Every cycle is shown edge by edge. Inside large components nothing is
+given up.
 
 Options: --consistency-models a,b (default strict-serializable; read-uncommitted, read-committed,
-read-atomic, causal, repeatable-read, snapshot-isolation, serializable, their strong and strong-session
-variants, ...), --anomalies a,b (alone: only these).",
+read-atomic, causal, repeatable-read, snapshot-isolation, serializable, their strong and
+strong-session variants, ...), --anomalies a,b (alone: only these).",
     make: |asked| {
         asked.only("list-append", &["--consistency-models", "--anomalies"])?;
         let options = transactions::options(asked)?;

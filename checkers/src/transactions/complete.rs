@@ -7,8 +7,8 @@
 //! looking at writers in pairs, and for snapshots as a start and a commit; Biswas and Enea (2019)
 //! for what follows without choosing.
 //!
-//! 1. `problem`: the transactions that happened; for snapshot isolation each as two nodes, its start
-//!    and its commit, with a writer's commit before the start of whoever read it or wrote the key
+//! 1. `problem`: the transactions that happened; for snapshot isolation each as two nodes, its
+//!    start and its commit, with a writer's commit before the start of whoever read it or wrote the key
 //!    next, and a reader's start before the commit of whoever replaced what it read. For
 //!    serializability both are one node. Sessions or real time as the model wants.
 //! 2. `saturate`: what follows for the order of versions. A contradiction refutes the model.
@@ -120,7 +120,7 @@ const STEPS: u64 = 1 << 30;
 
 /// How many transactions a history may have, so that looking for an order takes no longer than
 /// all else.
-const LARGEST: usize = 400_000;
+const LARGEST: usize = 300_000;
 
 /// How many transactions are looked at of which any may be next.
 const MOST: usize = 5_000;

@@ -1,13 +1,14 @@
 //! How `schism check` judges transactional histories: events go straight into columns.
 //!
-//! Options are Elle's: which consistency models are to hold, which anomalies are not to be, what may
-//! be assumed of registers. Anomalies alone are judged alone, as with Elle's `:consistency-models
-//! nil`; with neither, what is expected is strict serializability.
+//! Options are Elle's: which consistency models are to hold, which anomalies are not to be, what
+//! may be assumed of registers. Anomalies alone are judged alone, as with Elle's
+//! `:consistency-models nil`; with neither, what is expected is strict serializability.
 //!
 //! ```
 //! use schism_checkers::models::{self, Options};
 //! let model = models::find("list-append").unwrap();
-//! let asked = Options { consistency_models: Some(vec!["eventual".to_owned()]), ..Default::default() };
+//! let names = Some(vec!["eventual".to_owned()]);
+//! let asked = Options { consistency_models: names, ..Default::default() };
 //! let error = model.make(&asked).err().unwrap().to_string();
 //! assert!(error.contains("read-committed") && error.contains("\"eventual\""), "{error}");
 //! ```

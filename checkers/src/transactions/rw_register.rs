@@ -23,24 +23,25 @@ pub const MODEL: models::Model = models::Model {
 Operations: {f: txn, value: [[:w key value] [:r key nil, then the value] ...]}.
 A value is written to a key at most once; a key begins as nil.
 
-Finds what Elle finds: aborted, intermediate and circular reads (G1a, G1b, G1c), dirty writes (G0),
-read skew (G-single), lost updates, long forks (G-nonadjacent), write skew (G2), each also by process
-order and real time; reads that contradict their own transaction (internal, future-read); orders of
-versions that contradict each other (cyclic-versions). Besides, values that nobody wrote, unless a key
-may have held them when the history began (garbage-read).
+Finds what Elle finds: aborted, intermediate and circular reads (G1a, G1b, G1c), dirty writes
+(G0), read skew (G-single), lost updates, long forks (G-nonadjacent), write skew (G2), each also
+by process order and real time; reads that contradict their own transaction (internal,
+future-read); orders of versions that contradict each other (cyclic-versions). Besides, values
+that nobody wrote, unless a key may have held them when the history began (garbage-read).
 
 Options: --consistency-models a,b (default strict-serializable; read-uncommitted, read-committed,
-read-atomic, causal, repeatable-read, snapshot-isolation, serializable, their strong and strong-session
-variants, ...), --anomalies a,b (alone: only these). Which version came after which may be assumed from
---wfr-keys (in a transaction, writes follow reads), --sequential-keys (each process meets a key's
-versions in order), --linearizable-keys (so do transactions one after the other), --transaction-order
-(as the store itself says, by the index of completions).
+read-atomic, causal, repeatable-read, snapshot-isolation, serializable, their strong and
+strong-session variants, ...), --anomalies a,b (alone: only these). Which version came after which
+may be assumed from --wfr-keys (in a transaction, writes follow reads), --sequential-keys (each
+process meets a key's versions in order), --linearizable-keys (so do transactions one after the
+other), --transaction-order (as the store itself says, by the index of completions).
 
-Asked for read-committed, read-atomic or causal, it decides that level exactly (Biswas and Enea 2019,
-with the order of each process). Asked for serializable or snapshot-isolation, with or without
-sessions or real time, it looks for an order that explains the history, up to 400,000 transactions:
-`proved` names the models of which one was found and executed, and without one the history is
-invalid (non-serializable, non-snapshot-isolation).",
+Asked for read-committed, read-atomic or causal, it decides that level exactly (Biswas and Enea
+2019, with the order of each process). Asked for serializable or snapshot-isolation, with or
+without sessions or real time, it looks for an order that explains the history, up to 300,000
+transactions: `proved` names the models of which one was found and executed; if there can be none,
+the history is invalid (non-serializable, non-snapshot-isolation); `complete` says which, or that
+it was not decided.",
     make: |asked| {
         let taken = [
             "--consistency-models",

@@ -23,8 +23,8 @@
 //! are right; where they are not, they are anomalies of their own (`registers::reads`), with
 //! `unread-own-write` added for a read that misses what its own transaction wrote.
 //!
-//! Cost: for the first two `O(n^1.5)`, for each reader and whom it read from the smaller of what the
-//! one reads and the other wrote; for the last `O(n × sessions)`, with clocks freed when nobody
+//! Cost: for the first two `O(n^1.5)`, for each reader and whom it read from the smaller of what
+//! the one reads and the other wrote; for the last `O(n × sessions)`, with clocks freed when nobody
 //! needs them. Refused: 2³⁵ steps of clocks and more.
 
 use super::graph::{Edge, Edges, Graph, Kind};

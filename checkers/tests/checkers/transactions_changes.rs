@@ -87,7 +87,8 @@ proptest! {
             6 => ("strict-serializable", vec![txn(80, 0, 3, "wp1"), txn(81, 4, 8, "rp_")]),
             // Two writers, and two readers that each saw another one last: G0 in disguise.
             _ => ("serializable",
-                  vec![txn(80, 0, 9, "wp1 wq1"), txn(81, 1, 8, "wp2 wq2"), txn(82, 2, 7, "rp1 rq2")]),
+                  vec![txn(80, 0, 9, "wp1 wq1"), txn(81, 1, 8, "wp2 wq2"),
+                       txn(82, 2, 7, "rp1 rq2")]),
         };
         let mut txns = history_of(&drawn);
         txns.extend(plant);

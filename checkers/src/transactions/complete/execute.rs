@@ -4,7 +4,8 @@
 //! are the current ones, and if nobody still has to read a version that it replaces. Of those that
 //! may, the one that returned first goes. If none may, a version stands where another should have
 //! been written before: everything back to that write is undone, and the two are done in the other
-//! order. Where that is of no use, the last steps are varied one by one. Whatever comes out is an order that explains the history; that none does proves nothing.
+//! order. Where that is of no use, the last steps are varied one by one. Whatever comes out is an
+//! order that explains the history; that none does proves nothing.
 //!
 //! Only those that had been invoked before the next one returned are looked at, so a step costs as
 //! much as there were transactions at once.
@@ -284,8 +285,8 @@ impl<'s> Execution<'s> {
         self.window.insert(self.entry(node));
     }
 
-    /// Undoes steps until something else may go than did, and lets that go. False if nothing may, or
-    /// if too much has been undone.
+    /// Undoes steps until something else may go than did, and lets that go. False if nothing may,
+    /// or if too much has been undone.
     fn retreat(&mut self, undone: &mut usize, most: usize) -> bool {
         while let Some(last) = self.gone.last() {
             let entry = self.entry(last.node);
