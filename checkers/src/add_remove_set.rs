@@ -26,7 +26,7 @@
 //! ```
 
 use crate::linearizable::timed::Timed;
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::objects::{self, Decided, Kind, Object, Ruling, Violation};
 use crate::words::{asked, ended};
 use rustc_hash::FxHashMap;

@@ -31,7 +31,7 @@
 //! # Ok::<(), schism_core::history::HistoryError>(())
 //! ```
 
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::set_full::{GrowSet, OneSet, of_key, unexpected_elements};
 use crate::tally::Tally;
 use crate::words::{asked, count, ended, stopped};

@@ -27,7 +27,7 @@
 
 use crate::decisions::{Instance, Unproposed, nodes_differ};
 use crate::latency::Latencies;
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::tally::Tally;
 use crate::words::{and, asked, count, ended, some};
 use schism_core::api::consensus::{Consensus as Api, ConsensusOp};
@@ -49,10 +49,12 @@ pub const MODEL: Model = Model {
     name: "consensus",
     about: "Agreement, Validity and Integrity of decisions",
     page: "\
-Operations: {f: propose, value: 3, then what the node decided}, {f: learn, value: nil, then what the node
-has decided, or nil}; with a `key`, each key is an instance of its own. The `node` says who decides.
+Operations: {f: propose, value: 3, then what the node decided}, {f: learn, value: nil, then what
+the node has decided, or nil}; with a `key`, each key is an instance of its own. The `node` says
+who decides.
 Finds: agreement (two nodes decided differently), validity (nobody had proposed what was decided),
-integrity (a node changed its decision). Termination needs a run's deadline, so it is judged in runs only.
+integrity (a node changed its decision). Termination needs a run's deadline, so it is judged in
+runs only.
 A history in which nobody decided is unknown.
 Decided in O(n log n).",
     make: |options| {

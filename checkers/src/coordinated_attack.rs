@@ -11,7 +11,7 @@
 
 use crate::consensus::{deadline, integrity, was_killed};
 use crate::decisions::{Instance, Unproposed};
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::tally::Tally;
 use crate::words::{and, count, ended};
 use schism_core::api::consensus::Consensus as Api;
@@ -31,9 +31,10 @@ pub const MODEL: Model = Model {
     name: "coordinated-attack",
     about: "no general attacks alone",
     page: "\
-Operations: {f: propose, value: 1 to attack or 0 to retreat, then what the general decided}, {f: learn,
-value: nil, then what it has decided}; with a `key`, each key is a battle of its own.
-Finds: attacks-alone, validity (an attack that nobody proposed), integrity (a general changed its mind).
+Operations: {f: propose, value: 1 to attack or 0 to retreat, then what the general decided}, {f:
+learn, value: nil, then what it has decided}; with a `key`, each key is a battle of its own.
+Finds: attacks-alone, validity (an attack that nobody proposed), integrity (a general changed its
+mind).
 A history in which nobody ever attacked is unknown, for retreating for ever agrees trivially.
 Decided in O(n log n).",
     make: |options| {

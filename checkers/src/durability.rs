@@ -33,7 +33,7 @@
 //! ```
 
 use crate::finals::had_time;
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::tally::Tally;
 use crate::words::{asked, count, ended, value};
 use schism_core::api::Key;

@@ -41,7 +41,7 @@
 //! ```
 
 use crate::locks::holders::{Holder, Resolved, did, holder, one_by_one};
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::objects::{self, Decided, Kind, Object, PLEASE_REPORT, Ruling, Violation};
 use crate::words::ended;
 use rustc_hash::FxHashMap;

@@ -43,7 +43,7 @@
 use crate::collections::gaps::{Cover, chain};
 use crate::collections::parts::{Fate, Item, Parts};
 use crate::collections::{self, Conflict, Discipline, Order, machine, states};
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::objects::{self, Decided, Kind, Object};
 use schism_core::api::Key;
 use schism_core::api::collection::{Call, Queue, Reply};

@@ -55,7 +55,7 @@ mod pasts;
 
 use crate::linearizable::timed::Timed;
 use crate::linearizable::verify;
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::objects::{self, Decided, Kind, Object, PLEASE_REPORT, Ruling, Violation};
 use schism_core::api::Key;
 use schism_core::api::kv::{Call, Kv, KvOp, Reply};

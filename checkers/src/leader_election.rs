@@ -14,7 +14,7 @@
 //! them are of two nodes; leaders with a reign of 0, which is no reign, for the second kind; and
 //! histories without any leader, which are unknown. `O(n nodes log n)`.
 
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::tally::Tally;
 use crate::words::{count, ended};
 use schism_core::api::leadership::{Leadership, Reply};
@@ -35,8 +35,8 @@ pub const MODEL: Model = Model {
     name: "leader-election",
     about: "at most one leader a term",
     page: "\
-Operations: {f: observe, value: nil, then {term: 4, leader: true, reign: 1, boot: 1}}, what a node says of
-itself; {f: campaign}, likewise. The `node` says who speaks.
+Operations: {f: observe, value: nil, then {term: 4, leader: true, reign: 1, boot: 1}}, what a node
+says of itself; {f: campaign}, likewise. The `node` says who speaks.
 Finds: two-leaders-one-term, when two nodes held themselves for the leader of one term.
 A history in which nobody led is unknown.
 Decided in O(n log n).",

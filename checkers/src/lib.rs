@@ -78,6 +78,7 @@ mod decisions;
 mod finals;
 mod judge;
 mod latency;
+mod model;
 mod objects;
 mod tally;
 mod words;

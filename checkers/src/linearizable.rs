@@ -41,7 +41,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use crate::models::{BadOption, Judge, Judged, Model, Options};
+use crate::model::{BadOption, Judge, Judged, Model, Options};
 use schism_core::api::register::Register;
 use schism_core::checker::{Checker, Finding};
 use schism_core::event::RawEvent;

@@ -24,7 +24,7 @@
 //!
 //! [`check_list_append`]: crate::transactions::check_list_append
 
-use crate::models;
+use crate::model;
 use crate::transactions::history::{Mop, Shape, TxnBuilder, TxnHistory};
 use crate::transactions::models::{Model, Options};
 use crate::transactions::{self, LIST_APPEND, check_lists};
@@ -39,7 +39,7 @@ use schism_core::verdict::Verdict;
 pub const NAME: &str = LIST_APPEND;
 
 /// How `schism check` names it.
-pub const MODEL: models::Model = models::Model {
+pub const MODEL: model::Model = model::Model {
     name: "list-append",
     about: "transactions over lists: strict-serializable, or any other level",
     page: "\

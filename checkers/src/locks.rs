@@ -47,7 +47,7 @@
 pub(crate) mod holders;
 mod sessions;
 
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::objects::{self, Decided, Kind, Object, PLEASE_REPORT, Ruling};
 use holders::Resolved;
 use schism_core::api::Key;

@@ -46,7 +46,7 @@
 //! # Ok::<(), schism_core::history::HistoryError>(())
 //! ```
 
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::tally::Tally;
 use crate::words::{asked, count, ended, stopped};
 use rustc_hash::{FxHashMap, FxHashSet};

@@ -39,7 +39,7 @@
 //! assert_eq!(smallest.unwrap(), [0, 2, 6]);
 //! ```
 
-use crate::models::{Model, Options};
+use crate::model::{Model, Options};
 use schism_core::event::{Kind, OwnedEvent, RawEvent};
 use schism_core::history::{Refused, Sink};
 use schism_core::limits::Limits;

@@ -38,7 +38,7 @@
 //! ```
 
 use crate::linearizable::timed::{NEVER, Timed};
-use crate::models::{BadOption, Model, typed};
+use crate::model::{BadOption, Model, typed};
 use crate::objects::{self, Decided, Kind, Object};
 use crate::words::{and, value};
 use rustc_hash::FxHashMap;

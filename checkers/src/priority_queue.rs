@@ -41,7 +41,7 @@ use crate::collections::parts::{Fate, Parts};
 use crate::collections::{
     self, Conflict, Discipline, Order, Sequence, SuffixLeast, machine, states,
 };
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::objects::{self, Decided, Kind, Object};
 use schism_core::api::Key;
 use schism_core::api::collection::{Call, Pick, PriorityQueue as Api};

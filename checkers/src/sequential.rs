@@ -52,7 +52,7 @@
 //! ```
 
 use crate::linearizable::Linearizable;
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::session_guarantees::explain::circle;
 use crate::session_guarantees::sessions::Sessions;
 use crate::session_guarantees::{self, Answer, Guarantees};

@@ -62,7 +62,7 @@
 //! # Ok::<(), schism_core::history::HistoryError>(())
 //! ```
 
-use crate::models::{BadOption, Judge, Model, Options, typed};
+use crate::model::{BadOption, Judge, Model, Options, typed};
 use crate::tally::Tally;
 use crate::words::{count, stopped};
 use schism_core::api::register::Register;

@@ -55,7 +55,7 @@
 //! ```
 
 use crate::finals;
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::tally::Tally;
 use crate::words::{and, asked, count, ended, stopped};
 use schism_core::api::elements::Elements;

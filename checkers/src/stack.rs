@@ -19,8 +19,8 @@
 //! greatest de. As stretches only get shorter, what fits from below goes on to do so. Each stretch
 //! that is looked at loses an element, or is the last one. `O(n log n)`.
 //!
-//! *Deadlines* of open elements: see `deadlines`. They are necessary where only popped elements that
-//! are certainly in are looked at, and not exact, as others may be in too.
+//! *Deadlines* of open elements: see `deadlines`. They are necessary where only popped elements
+//! that are certainly in are looked at, and not exact, as others may be in too.
 //!
 //! ```
 //! use schism_checkers::stack::Stack;
@@ -46,7 +46,7 @@ mod trees;
 use crate::collections::gaps::{Cover, chain};
 use crate::collections::parts::Parts;
 use crate::collections::{self, Conflict, Discipline, Order, machine, states};
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::objects::{self, Decided, Kind, Object};
 use schism_core::api::Key;
 use schism_core::api::collection::{Call, Stack as Api};

@@ -28,7 +28,7 @@
 //! ```
 
 use crate::linearizable::Linearizable;
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::sequential::{Decision, Sequential};
 use crate::session_guarantees::sessions::Sessions;
 use crate::session_guarantees::{self, Answer, Guarantees};

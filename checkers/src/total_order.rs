@@ -20,7 +20,7 @@
 //! `O(total length of the answers)`, and sorting.
 
 use crate::finals;
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::tally::Tally;
 use crate::words::{and, asked, count, ended};
 use schism_core::api::log::{Call, Log, Reply};
@@ -41,10 +41,10 @@ pub const MODEL: Model = Model {
     name: "total-order",
     about: "every node delivers the same messages in the same order",
     page: "\
-Operations: {f: broadcast, value: 3}, {f: delivered, value: nil, then all that the node has delivered, in
-order}. The `node` says who delivered.
-Finds: different-order, duplicated, unexpected, regressed (a node forgot what it had delivered), lost (what
-was acknowledged is missing at the end).
+Operations: {f: broadcast, value: 3}, {f: delivered, value: nil, then all that the node has
+delivered, in order}. The `node` says who delivered.
+Finds: different-order, duplicated, unexpected, regressed (a node forgot what it had delivered),
+lost (what was acknowledged is missing at the end).
 A history in which nobody asked what was delivered at the end is unknown.
 Decided in O(n log n) of what was delivered.",
     make: |options| {

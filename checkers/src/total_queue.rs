@@ -36,7 +36,7 @@
 //! # Ok::<(), schism_core::history::HistoryError>(())
 //! ```
 
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::tally::Tally;
 use crate::words::{asked, count, ended, some};
 use rustc_hash::FxHashMap;

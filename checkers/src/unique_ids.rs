@@ -19,7 +19,7 @@
 //! # Ok::<(), schism_core::history::HistoryError>(())
 //! ```
 
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::tally::Tally;
 use crate::words::{and, asked, count, ended};
 use rustc_hash::FxHashMap;

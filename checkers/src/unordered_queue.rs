@@ -27,7 +27,7 @@
 use crate::collections::gaps::{Cover, chain};
 use crate::collections::parts::{Fate, Parts};
 use crate::collections::{self, Conflict, Discipline, Order, machine, states};
-use crate::models::{Model, typed};
+use crate::model::{Model, typed};
 use crate::objects::{self, Decided, Kind, Object};
 use schism_core::api::Key;
 use schism_core::api::collection::{Call, Queue};

@@ -1,8 +1,8 @@
 //! `schism check`: judges a stored run again, or histories by a model.
 //!
 //! Every history is judged by a process of its own (`worker`, started by `pool`). So the limits
-//! that a user sets are kept whatever a checker does, what one file costs is measured by the kernel,
-//! and a history that brings its judge down costs only its own answer.
+//! that a user sets are kept whatever a checker does, what one file costs is measured by the
+//! kernel, and a history that brings its judge down costs only its own answer.
 
 mod answer;
 mod judging;

@@ -1,10 +1,11 @@
 //! By when open elements of a stack have to be gone.
 //!
-//! Only of elements that are certainly in at some time, and that somebody popped, is the time known.
-//! Let u be open. It is pushed in some gap, and has to be popped before all that is in then: the
-//! first of these has to be, at the end of its pop. The gap that leaves most time gives the bound D;
-//! if nothing is in in one of them, u may stay. And u is popped in some gap before D in which nothing
-//! is in that was pushed after u's push had ended. The last such gap is the deadline.
+//! Only of elements that are certainly in at some time, and that somebody popped, is the time
+//! known. Let u be open. It is pushed in some gap, and has to be popped before all that is in
+//! then: the first of these has to be, at the end of its pop. The gap that leaves most time gives
+//! the bound D; if nothing is in in one of them, u may stay. And u is popped in some gap before D
+//! in which nothing is in that was pushed after u's push had ended. The last such gap is the
+//! deadline.
 
 use super::trees::Least;
 use crate::collections::parts::{Fate, Item, Parts};

@@ -8,8 +8,8 @@
 //! for what follows without choosing.
 //!
 //! 1. `problem`: the transactions that happened; for snapshot isolation each as two nodes, its
-//!    start and its commit, with a writer's commit before the start of whoever read it or wrote the key
-//!    next, and a reader's start before the commit of whoever replaced what it read. For
+//!    start and its commit, with a writer's commit before the start of whoever read it or wrote
+//!    the key next, and a reader's start before the commit of whoever replaced what it read. For
 //!    serializability both are one node. Sessions or real time as the model wants.
 //! 2. `saturate`: what follows for the order of versions. A contradiction refutes the model.
 //! 3. `execute`: the transactions one after the other. If that succeeds, it is a proof, and

@@ -15,7 +15,7 @@
 
 use super::history::{Shape, TxnBuilder, TxnHistory};
 use super::models::{self, Model, Options};
-use crate::models::{BadOption, Judge, Judged, Options as Asked};
+use crate::model::{BadOption, Judge, Judged, Options as Asked};
 use schism_core::checker::Finding;
 use schism_core::event::RawEvent;
 use schism_core::history::{Refused, Sink};

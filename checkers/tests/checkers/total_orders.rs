@@ -234,7 +234,8 @@ proptest! {
     #[test]
     fn the_checker_agrees_with_the_oracle(history in histories(), real_time in any::<bool>()) {
         let truth = oracle(history.ops(), real_time);
-        let finding = TotalOrder { real_time }.check(&history, &RunFacts::default(), &Limits::default());
+        let (facts, limits) = (RunFacts::default(), Limits::default());
+        let finding = TotalOrder { real_time }.check(&history, &facts, &limits);
         match &finding.verdict {
             Verdict::Valid | Verdict::Unknown(_) => prop_assert!(truth, "{finding:#?}"),
             Verdict::Invalid(_) => prop_assert!(!truth, "{finding:#?}"),

@@ -127,8 +127,8 @@ pub(crate) fn detect(file: &mut File) -> anyhow::Result<(Format, Vec<u8>)> {
         let line: String = String::from_utf8_lossy(&head).chars().take(40).collect();
         let line = line.lines().next().unwrap_or_default().to_owned();
         anyhow!(
-            "line 1, column 1: expected an event of a history, found {line:?}; if it is one all the \
-             same, name its --format: jsonl, edn, json, jepsen-log or plume"
+            "line 1, column 1: expected an event of a history, found {line:?}; \
+             if it is one all the same, name its --format: jsonl, edn, json, jepsen-log or plume"
         )
     })?;
     Ok((format, head))

@@ -40,5 +40,6 @@ fn object(text: &str, rest: &str) -> Format {
 fn is_plume(line: &str) -> bool {
     let line = line.trim();
     let mark = |mark: char| line.len() >= 3 && line.chars().all(|found| found == mark);
-    mark('=') || mark('-') || line.starts_with("w ") || line.starts_with("r ")
+    let begins = ["w ", "r ", "w(", "r("].iter().any(|begin| line.starts_with(begin));
+    mark('=') || mark('-') || begins
 }

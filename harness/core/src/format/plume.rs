@@ -1,7 +1,9 @@
 //! Plume's text, which AWDIT reads too: sessions of transactions, without any time.
 //!
-//! A line of equals signs begins a session, one of hyphens a transaction; `w 3 1` is a write of 1
-//! to the key 3, and `r 3 1` a read that found it. Every transaction has committed.
+//! There are two forms of it. In one, a line of equals signs begins a session, one of hyphens a
+//! transaction; `w 3 1` is a write of 1 to the key 3, and `r 3 1` a read that found it. In the
+//! other, `w(3,1,0,7)` and `r(3,1,0,7)` say it of transaction 7 in session 0; lines of one
+//! transaction stand together. Every transaction has committed.
 //!
 //! A transaction becomes an invocation and its completion, of the process that is its session. They
 //! come in the order of the text, which is not that of time: whoever judges them may rely on the
@@ -32,11 +34,14 @@ struct Mop<'w> {
     value: Option<&'w str>,
 }
 
+/// Session and transaction, where a line says them.
+type Place = (u64, u64);
+
 /// A line.
 enum Line<'w> {
     Session,
     Transaction,
-    Mop(Mop<'w>),
+    Mop(Mop<'w>, Option<Place>),
     Blank,
 }
 
@@ -45,6 +50,7 @@ impl Syntax for Plume {
         let text = window.text;
         let (mut pos, mut start) = (0, 0);
         let mut mops = Vec::new();
+        let mut place = None;
         while pos < text.len() {
             let end = match memchr::memchr(b'\n', &text.as_bytes()[pos..]) {
                 Some(length) => pos + length,
@@ -52,9 +58,18 @@ impl Syntax for Plume {
                 None => return Ok(start),
             };
             let line = line(window, pos, end)?;
-            pos = text.len().min(end + 1);
+            let begun = std::mem::replace(&mut pos, text.len().min(end + 1));
             match line {
-                Line::Mop(mop) => mops.push(mop),
+                Line::Mop(mop, at) => {
+                    if at != place && !mops.is_empty() {
+                        self.transaction(window, start, &mops, output)?;
+                        mops.clear();
+                        start = begun;
+                    }
+                    place = at;
+                    self.session = at.map_or(self.session, |(session, _)| session);
+                    mops.push(mop);
+                }
                 Line::Blank => {}
                 Line::Session | Line::Transaction => {
                     self.transaction(window, start, &mops, output)?;
@@ -141,6 +156,9 @@ fn line<'w>(window: &Window<'w>, start: usize, end: usize) -> Result<Line<'w>, R
     if only('-') {
         return Ok(Line::Transaction);
     }
+    if let Some((mop, place)) = placed(text, start) {
+        return Ok(Line::Mop(mop, Some(place)));
+    }
     let mut words = text.split_ascii_whitespace();
     let mop = match (words.next(), words.next(), words.next(), words.next()) {
         (Some("w"), Some(key), value @ Some(_), None) => Some(("w", key, value)),
@@ -149,8 +167,26 @@ fn line<'w>(window: &Window<'w>, start: usize, end: usize) -> Result<Line<'w>, R
     };
     let (f, key, value) = mop.ok_or_else(|| {
         let found = super::text::found(text, 0);
-        let message = format!("expected w KEY VALUE, r KEY VALUE, ===== or -----, found {found}");
+        let message = format!(
+            "expected w KEY VALUE, r KEY VALUE, ===== or -----, \
+             or r(KEY,VALUE,SESSION,TRANSACTION), found {found}"
+        );
         window.error(start, message)
     })?;
-    Ok(Line::Mop(Mop { at: start, f, key, value }))
+    Ok(Line::Mop(Mop { at: start, f, key, value }, None))
+}
+
+/// `w(3,1,0,7)`: key, value, session, transaction.
+fn placed(text: &str, at: usize) -> Option<(Mop<'_>, Place)> {
+    let (f, rest) = text.split_once('(')?;
+    let f = match f {
+        "w" => "w",
+        "r" => "r",
+        _ => return None,
+    };
+    let mut parts = rest.strip_suffix(')')?.split(',').map(str::trim);
+    let (key, value) = (parts.next()?, parts.next()?);
+    let place = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let whole = parts.next().is_none() && !key.is_empty() && !value.is_empty();
+    whole.then_some((Mop { at, f, key, value: Some(value) }, place))
 }

@@ -472,10 +472,27 @@ mod plume_text {
     }
 
     #[test]
+    fn lines_that_say_session_and_transaction() {
+        assert_eq!(
+            events(Format::Plume, "w(0,1,0,0)\nr(1,0,0,0)\nr(0,1,0,1)\nr(0,1,7,2)\n"),
+            [
+                "Invoke 0 txn [[:w 0 1] [:r 1 nil]]",
+                "Ok 0 txn [[:w 0 1] [:r 1 0]]",
+                "Invoke 0 txn [[:r 0 nil]]",
+                "Ok 0 txn [[:r 0 1]]",
+                "Invoke 7 txn [[:r 0 nil]]",
+                "Ok 7 txn [[:r 0 1]]",
+            ]
+        );
+        assert!(error(Format::Plume, "w(0,1,0)\n").starts_with("line 1, column 1: expected"));
+    }
+
+    #[test]
     fn what_is_wrong_is_named_with_its_place() {
         assert_eq!(
             error(Format::Plume, "w 0 1\n  w 0\n"),
-            "line 2, column 1: expected w KEY VALUE, r KEY VALUE, ===== or -----, found w 0"
+            "line 2, column 1: expected w KEY VALUE, r KEY VALUE, ===== or -----, \
+             or r(KEY,VALUE,SESSION,TRANSACTION), found w 0"
         );
     }
 }
@@ -622,6 +639,7 @@ fn formats_are_told_apart_by_how_they_begin() {
         ("starting\nINFO  jepsen.util - 0 :ok :read 1", Some(Format::JepsenLog)),
         ("w 0 1\n", Some(Format::Plume)),
         ("=====\n", Some(Format::Plume)),
+        ("r(186,0,0,0)\n", Some(Format::Plume)),
     ] {
         assert_eq!(Format::detect(head.as_bytes()), format, "{head}");
     }
