@@ -3,7 +3,8 @@
 //! There are two forms of it. In one, a line of equals signs begins a session, one of hyphens a
 //! transaction; `w 3 1` is a write of 1 to the key 3, and `r 3 1` a read that found it. In the
 //! other, `w(3,1,0,7)` and `r(3,1,0,7)` say it of transaction 7 in session 0; lines of one
-//! transaction stand together. Every transaction has committed.
+//! transaction stand together, transaction -1 was aborted, and a read that found 0 found what was
+//! there before any write. All other transactions have committed.
 //!
 //! A transaction becomes an invocation and its completion, of the process that is its session. They
 //! come in the order of the text, which is not that of time: whoever judges them may rely on the
@@ -15,6 +16,7 @@ use crate::api::Asked;
 use crate::event::{Kind, RawEvent};
 use crate::form::{Shape, Tape};
 use crate::op::Process;
+use rustc_hash::FxHashSet;
 
 /// Reads Plume's text.
 #[derive(Debug, Default)]
@@ -23,6 +25,8 @@ pub(super) struct Plume {
     session: u64,
     /// The session has transactions.
     begun: bool,
+    /// Transactions that lines have named.
+    named: FxHashSet<Place>,
 }
 
 /// A micro-operation.
@@ -34,8 +38,8 @@ struct Mop<'w> {
     value: Option<&'w str>,
 }
 
-/// Session and transaction, where a line says them.
-type Place = (u64, u64);
+/// Session and transaction, where a line says them; an aborted one has no number.
+type Place = (u64, Option<u64>);
 
 /// A line.
 enum Line<'w> {
@@ -62,7 +66,7 @@ impl Syntax for Plume {
             match line {
                 Line::Mop(mop, at) => {
                     if at != place && !mops.is_empty() {
-                        self.transaction(window, start, &mops, output)?;
+                        self.transaction(window, start, (&mops, place), output)?;
                         mops.clear();
                         start = begun;
                     }
@@ -72,7 +76,7 @@ impl Syntax for Plume {
                 }
                 Line::Blank => {}
                 Line::Session | Line::Transaction => {
-                    self.transaction(window, start, &mops, output)?;
+                    self.transaction(window, start, (&mops, place), output)?;
                     mops.clear();
                     start = pos;
                     if matches!(line, Line::Session) && std::mem::take(&mut self.begun) {
@@ -84,7 +88,7 @@ impl Syntax for Plume {
         if !window.last {
             return Ok(start);
         }
-        self.transaction(window, start, &mops, output)?;
+        self.transaction(window, start, (&mops, place), output)?;
         Ok(text.len())
     }
 }
@@ -94,14 +98,22 @@ impl Plume {
         &mut self,
         window: &Window<'_>,
         start: usize,
-        mops: &[Mop<'_>],
+        (mops, place): (&[Mop<'_>], Option<Place>),
         output: &mut Output<'_>,
     ) -> Result<(), ReadError> {
-        if mops.is_empty() {
-            return Ok(());
-        }
+        let Some(first) = mops.first() else { return Ok(()) };
         self.begun = true;
-        for kind in [Kind::Invoke, Kind::Ok] {
+        let aborted = place.is_some_and(|(_, number)| number.is_none());
+        if let Some(place @ (_, Some(number))) = place
+            && !self.named.insert(place)
+        {
+            let message = format!(
+                "expected another transaction, found {number} again: the lines of one have to \
+                 stand together"
+            );
+            return Err(window.error(first.at, message));
+        }
+        for kind in [Kind::Invoke, if aborted { Kind::Fail } else { Kind::Ok }] {
             self.fill(start, mops, kind);
             let raw = RawEvent {
                 index: None,
@@ -186,7 +198,12 @@ fn placed(text: &str, at: usize) -> Option<(Mop<'_>, Place)> {
     };
     let mut parts = rest.strip_suffix(')')?.split(',').map(str::trim);
     let (key, value) = (parts.next()?, parts.next()?);
-    let place = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let session = parts.next()?.parse().ok()?;
+    let number = match parts.next()? {
+        "-1" => None,
+        number => Some(number.parse().ok()?),
+    };
     let whole = parts.next().is_none() && !key.is_empty() && !value.is_empty();
-    whole.then_some((Mop { at, f, key, value: Some(value) }, place))
+    let value = Some(value).filter(|value| f == "w" || *value != "0");
+    whole.then_some((Mop { at, f, key, value }, (session, number)))
 }

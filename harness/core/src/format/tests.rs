@@ -474,16 +474,20 @@ mod plume_text {
     #[test]
     fn lines_that_say_session_and_transaction() {
         assert_eq!(
-            events(Format::Plume, "w(0,1,0,0)\nr(1,0,0,0)\nr(0,1,0,1)\nr(0,1,7,2)\n"),
+            events(Format::Plume, "w(0,9,0,-1)\nw(0,1,0,0)\nr(1,0,0,0)\nr(0,1,0,1)\nr(0,1,7,2)\n"),
             [
+                "Invoke 0 txn [[:w 0 9]]",
+                "Fail 0 txn [[:w 0 9]]",
                 "Invoke 0 txn [[:w 0 1] [:r 1 nil]]",
-                "Ok 0 txn [[:w 0 1] [:r 1 0]]",
+                "Ok 0 txn [[:w 0 1] [:r 1 nil]]",
                 "Invoke 0 txn [[:r 0 nil]]",
                 "Ok 0 txn [[:r 0 1]]",
                 "Invoke 7 txn [[:r 0 nil]]",
                 "Ok 7 txn [[:r 0 1]]",
             ]
         );
+        let apart = error(Format::Plume, "r(0,1,0,0)\nr(0,1,1,1)\nr(0,1,0,0)\n");
+        assert!(apart.starts_with("line 3, column 1: expected another transaction"), "{apart}");
         assert!(error(Format::Plume, "w(0,1,0)\n").starts_with("line 1, column 1: expected"));
     }
 
