@@ -2,12 +2,10 @@
 //! one of them.
 //!
 //! An operation is a position, in the order of invocations. Keys, processes and values are small
-//! numbers (interned as those of transactions are); [`NIL`] is a value like any other, the one that
+//! numbers (interned as those of transactions are); `NIL` is a value like any other, the one that
 //! a register holds that was never written, unless a user says otherwise. Everything is kept,
 //! also what failed and reads without an answer, so that a violation can be told in full;
-//! [`RegisterHistory::registers`] and [`Part`] pick what counts.
-//!
-//! [`Part`]: super::part::Part
+//! `RegisterHistory::registers` and `Part` pick what counts.
 
 use crate::transactions::intern::{Dense, Values};
 use crate::transactions::{Shown, ValueId};
