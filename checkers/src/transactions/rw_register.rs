@@ -84,8 +84,14 @@ pub fn check_rw_register(history: &TxnHistory, options: &Options, limits: &Limit
         finding.details["values-held-at-the-beginning"] = json!(found.given);
     }
     report::add_proved(&mut finding, weak.proved);
-    if plausible && finding.verdict == Verdict::Valid {
-        complete::complete(&registers, models, limits, &mut finding);
+    if finding.verdict == Verdict::Valid {
+        if plausible {
+            complete::complete(&registers, models, limits, &mut finding);
+        } else {
+            let why = "not decided completely: some reads name no write that they can have read";
+            finding.details["complete"] = json!(why);
+            finding.summary = format!("{}, as far as was found; {why}", finding.summary);
+        }
     }
     if let Some(why) = weak.undecided.filter(|_| finding.verdict == Verdict::Valid) {
         finding.summary = format!("undecided: {why}");
