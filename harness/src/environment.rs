@@ -2,11 +2,16 @@
 //!
 //! [`Environment`] is what the runner and the one executor of fault actions need from a place:
 //! start and signal a node's process, run a short command there, and see with their own eyes
-//! whether a packet gets from one node to another. `netns` is the first such place.
+//! whether a packet gets from one node to another. There are `netns`, network namespaces of this
+//! machine, and `docker`, containers that Schism brings up or that the user runs already.
 
+pub mod docker;
 pub mod netns;
+mod network;
+mod probe;
+mod spawn;
 
-use schism_core::cluster::NodeId;
+use schism_core::cluster::{Cluster, NodeId};
 use schism_core::system::{Launch, NodeDirs};
 use schism_nemeses::rules::Command;
 use std::future::Future;
@@ -37,22 +42,32 @@ pub enum NodeSignal {
 
 /// A place where nodes live.
 pub trait Environment {
+    /// The nodes, with their addresses.
+    fn cluster(&self) -> &Cluster;
+
     /// Where the node keeps what it keeps.
     fn dirs(&self, node: NodeId) -> NodeDirs;
 
-    /// The node's address.
-    fn ip(&self, node: NodeId) -> IpAddr;
+    /// Every address that other nodes' packets can come from.
+    fn addresses(&self, node: NodeId) -> Vec<IpAddr>;
 
-    /// Starts the node's process; its output goes to the node's log.
-    fn start(&self, node: NodeId, launch: &Launch) -> anyhow::Result<()>;
+    /// Starts the node's process unless it runs; its output goes to the node's log.
+    fn start(&self, node: NodeId, launch: &Launch) -> impl Future<Output = anyhow::Result<()>>;
 
     /// Sends a signal to every process of the node.
-    fn signal(&self, node: NodeId, signal: NodeSignal) -> anyhow::Result<()>;
+    fn signal(&self, node: NodeId, signal: NodeSignal) -> impl Future<Output = anyhow::Result<()>>;
 
     /// What has become of the node's processes.
     fn state(&self, node: NodeId) -> anyhow::Result<ProcessState>;
 
-    /// Runs a short command at the node, as its administrator.
+    /// Has the node lost, with its process, the network that rules were put into? Then they have
+    /// to be put there again when it starts.
+    fn forgets_rules(&self) -> bool {
+        false
+    }
+
+    /// Runs a short command at the node, as its administrator. A node that has lost its network has
+    /// no rules: there every command succeeds, and nothing is done.
     fn run(&self, node: NodeId, command: &Command) -> impl Future<Output = anyhow::Result<String>>;
 
     /// Starts the packet shaper of fault `fault` at the node and waits until it is at work.
@@ -74,4 +89,7 @@ pub trait Environment {
         count: usize,
         wait: Duration,
     ) -> impl Future<Output = anyhow::Result<Vec<Vec<Duration>>>>;
+
+    /// Collects what the nodes leave, and ends what was brought up; what the user runs goes on.
+    fn tear_down(&self, keep_data: bool) -> impl Future<Output = anyhow::Result<()>>;
 }

@@ -150,6 +150,27 @@ impl<'a, S: System, E: Environment> FaultRunner<'a, S, E> {
         self.journal.borrow_mut().append(record)
     }
 
+    /// Heals what the journal of an earlier controller says is in force; what was done, in words.
+    ///
+    /// # Errors
+    /// If a heal fails; those before it have been done.
+    pub async fn heal_journaled(&self) -> anyhow::Result<Vec<String>> {
+        let left: Vec<Active> = crate::journal::in_force(self.journal.borrow().records())
+            .into_iter()
+            .filter_map(|record| {
+                let plan = record.plan.clone()?;
+                Some(Active { number: record.fault, name: record.name.clone(), plan })
+            })
+            .collect();
+        self.active.borrow_mut().clone_from(&left);
+        let mut done = Vec::new();
+        for active in left.iter().rev() {
+            self.heal_one(active).await?;
+            done.push(format!("fault {} was healed: {}", active.number, active.plan.summary));
+        }
+        Ok(done)
+    }
+
     async fn perform_all(&self, number: u32, actions: &[Action]) -> anyhow::Result<()> {
         for action in actions {
             action::perform(self, number, action).await?;

@@ -18,10 +18,14 @@ pub fn of_controller() -> Vec<Missing> {
         .collect()
 }
 
+/// What the controller itself lacks.
+pub fn of_controller_missing() -> Vec<Missing> {
+    of_controller().into_iter().filter(|need| find(&need.program).is_none()).collect()
+}
+
 /// What is missing for a test of this pair.
 pub fn needs(entry: &Entry) -> Vec<Missing> {
-    let mut missing: Vec<Missing> =
-        of_controller().into_iter().filter(|need| find(&need.program).is_none()).collect();
+    let mut missing = of_controller_missing();
     missing.extend((entry.version)().err());
     missing
 }

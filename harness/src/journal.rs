@@ -4,7 +4,7 @@
 //! the journal of a controller that died knows everything that may have to be undone.
 
 use anyhow::Context as _;
-use schism_core::record::FaultRecord;
+use schism_core::record::{FaultRecord, FaultStage};
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -27,6 +27,19 @@ impl Journal {
             .open(path)
             .with_context(|| format!("cannot create {}", path.display()))?;
         Ok(Self { file, records: Vec::new() })
+    }
+
+    /// Opens that of an earlier run, to go on with it.
+    ///
+    /// # Errors
+    /// If there is none, or it is broken.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let records = read(path)?;
+        let file = File::options()
+            .append(true)
+            .open(path)
+            .with_context(|| format!("cannot open {}", path.display()))?;
+        Ok(Self { file, records })
     }
 
     /// Appends a record; on return the disk has it.
@@ -67,4 +80,16 @@ pub fn read(path: &Path) -> anyhow::Result<Vec<FaultRecord>> {
         }
     }
     Ok(records)
+}
+
+/// The faults that were in force when the journal ended: planned, and neither skipped nor healed.
+pub fn in_force(records: &[FaultRecord]) -> Vec<&FaultRecord> {
+    let over = |fault: u32| {
+        records.iter().any(|record| {
+            record.fault == fault
+                && matches!(record.stage, FaultStage::Healed | FaultStage::Skipped)
+        })
+    };
+    let planned = records.iter().filter(|record| record.stage == FaultStage::Planned);
+    planned.filter(|record| !over(record.fault)).collect()
 }

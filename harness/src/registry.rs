@@ -21,6 +21,9 @@ use std::pin::Pin;
 /// A run that will have been judged.
 pub type Judging = Pin<Box<dyn Future<Output = anyhow::Result<Judged>>>>;
 
+/// What was healed, in words, once it will have been.
+pub type Healing = Pin<Box<dyn Future<Output = anyhow::Result<Vec<String>>>>>;
+
 /// A pair of a system and a workload.
 pub struct Entry {
     /// The system's name.
@@ -41,10 +44,14 @@ pub struct Entry {
     pub op_timeout_secs: f64,
     /// The system's version, or what is missing.
     pub version: fn() -> Result<String, Missing>,
+    /// The Debian packages that a node of it needs.
+    pub debian_packages: &'static [&'static str],
     /// Does the system have these options? If so, the roles among nodes of these names.
     pub accepts: fn(&SystemOptions, &[String]) -> anyhow::Result<Vec<String>>,
     /// Runs a test.
     pub run: fn(Plan) -> Judging,
+    /// Heals what a stored run left in force.
+    pub heal: fn(&RunDir) -> Healing,
     /// Judges a stored run.
     pub judge: fn(&RunDir) -> anyhow::Result<Judged>,
 }
@@ -170,6 +177,7 @@ where
         possible_nodes: system.possible_nodes(),
         defaults,
         op_timeout_secs: workload.op_timeout().as_secs_f64(),
+        debian_packages: system.debian_packages(),
         version: || {
             S::configure(&SystemOptions::default())
                 .expect("every system can be made without options")
@@ -180,6 +188,10 @@ where
             Ok(system.roles(&nowhere(nodes)).into_iter().map(|(role, _)| role).collect())
         },
         run: |plan| Box::pin(run::run::<S, W>(plan)),
+        heal: |dir| {
+            let dir = dir.clone();
+            Box::pin(async move { run::heal::<S>(&dir).await })
+        },
         judge: crate::judge::stored::<S, W>,
     }
 }

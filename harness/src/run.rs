@@ -11,6 +11,7 @@
 //! Whatever goes wrong after the first operation, what has been recorded is judged.
 
 use crate::environment::Environment;
+use crate::environment::docker::{self, Docker};
 use crate::environment::netns::Netns;
 use crate::faults::FaultRunner;
 use crate::interpreter::clock::Clock;
@@ -55,10 +56,10 @@ pub struct Plan {
 }
 
 /// Everything that the phases of a run share.
-struct Run<'a, S, A: Api> {
+struct Run<'a, S, E, A: Api> {
     plan: &'a Plan,
     system: Rc<S>,
-    environment: &'a Netns,
+    environment: &'a E,
     clock: &'a Clock,
     log: &'a RefCell<LogSink<A>>,
 }
@@ -76,10 +77,16 @@ where
     let clock = Clock::start();
     let log = RefCell::new(LogSink::<W::Api>::create(&plan.dir.file("history.jsonl"))?);
     let journal = RefCell::new(Journal::create(&plan.dir.file("faults.jsonl"))?);
-    let environment = Netns::bring_up(&plan.record.nodes, &plan.dir.file("nodes"), clock)?;
-    let run = Run { plan: &plan, system, environment: &environment, clock: &clock, log: &log };
-    let result = run.test::<W>(&journal).await;
-    run.tear_down();
+    let nodes = plan.dir.file("nodes");
+    let result = if plan.record.env == "docker" {
+        let environment = Docker::open(&plan.record, &nodes).await?;
+        let run = Run { plan: &plan, system, environment: &environment, clock: &clock, log: &log };
+        run.whole::<W>(&journal).await
+    } else {
+        let environment = Netns::bring_up(&plan.record.nodes, &nodes, clock)?;
+        let run = Run { plan: &plan, system, environment: &environment, clock: &clock, log: &log };
+        run.whole::<W>(&journal).await
+    };
     let logged = log.into_inner().close();
     if let Err(error) = result {
         // What was recorded is judged all the same by `schism check`.
@@ -93,10 +100,23 @@ where
     judge::stored::<S, W>(&plan.dir)
 }
 
-impl<S: Configure, A: Api> Run<'_, S, A>
+impl<S: Configure, E: Environment, A: Api> Run<'_, S, E, A>
 where
     S: Serves<A>,
 {
+    /// The test, and the end of everything that it brought up.
+    async fn whole<W: Workload<Api = A> + Default>(
+        &self,
+        journal: &RefCell<Journal>,
+    ) -> anyhow::Result<()> {
+        let result = self.test::<W>(journal).await;
+        if let Err(error) = self.environment.tear_down(self.plan.keep_data).await {
+            // What was recorded is judged all the same.
+            eprintln!("schism: the tear-down failed: {error:#}");
+        }
+        result
+    }
+
     async fn test<W: Workload<Api = A> + Default>(
         &self,
         journal: &RefCell<Journal>,
@@ -188,7 +208,7 @@ where
         let cluster = self.environment.cluster();
         for node in cluster.ids() {
             let launch = self.system.launch(cluster, node, &self.environment.dirs(node));
-            self.environment.start(node, &launch)?;
+            self.environment.start(node, &launch).await?;
         }
         (self.plan.stage)("waiting until every node serves");
         if self.wait_until_ready(START_LIMIT).await? {
@@ -278,18 +298,27 @@ where
         log.push(event)?;
         log.flush()
     }
+}
 
-    /// Ends every node. The sandbox would do so too; this is for whoever looks at the data next.
-    fn tear_down(&self) {
-        for node in self.environment.cluster().ids() {
-            if let Err(error) = self.environment.signal(node, crate::environment::NodeSignal::Kill)
-            {
-                eprintln!("schism: {error:#}");
-            }
-            if !self.plan.keep_data {
-                // Data that stays costs space, not a verdict.
-                let _ = std::fs::remove_dir_all(self.environment.dirs(node).data);
-            }
-        }
+/// Undoes what a run's faults left in force, where its nodes outlived their controller; what was
+/// done, in words.
+///
+/// # Errors
+/// If a heal fails.
+pub async fn heal<S: Configure>(dir: &RunDir) -> anyhow::Result<Vec<String>> {
+    let record = dir.record()?;
+    if record.place.contains_key("image") {
+        let removed = docker::clean_up(&record).await?;
+        return Ok(removed.iter().map(|name| format!("{name} was removed")).collect());
     }
+    let system = Rc::new(S::configure(&SystemOptions::of(&record))?);
+    let mut done = docker::wake(&record).await?;
+    let environment = Docker::open(&record, &dir.file("nodes")).await?;
+    let cluster = Rc::new(environment.cluster().clone());
+    let clock = Clock::start();
+    let journal = RefCell::new(Journal::open(&dir.file("faults.jsonl"))?);
+    let rng = Rng::seeded(record.seed);
+    let runner = FaultRunner::new(system, cluster, &environment, &clock, &journal, rng);
+    done.extend(runner.heal_journaled().await?);
+    Ok(done)
 }

@@ -18,12 +18,20 @@ pub struct SystemOptions {
     pub options: BTreeMap<String, String>,
     /// The run's seed, for systems that draw chance themselves.
     pub seed: u64,
+    /// What tells this run from every other: a store that outlives runs must not show one the keys
+    /// of another.
+    pub run: String,
 }
 
 impl SystemOptions {
     /// Those of a stored run.
     pub fn of(record: &TestRecord) -> Self {
-        Self { reads: record.reads.clone(), options: record.options.clone(), seed: record.seed }
+        Self {
+            reads: record.reads.clone(),
+            options: record.options.clone(),
+            seed: record.seed,
+            run: format!("{}-{}", record.started, record.seed),
+        }
     }
 }
 

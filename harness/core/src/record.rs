@@ -54,6 +54,9 @@ pub struct TestRecord {
     /// Options of the system or workload only.
     #[serde(default)]
     pub options: BTreeMap<String, String>,
+    /// Options of the environment only, such as a `project` of containers, or an `image`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub place: BTreeMap<String, String>,
 }
 
 impl TestRecord {
@@ -80,6 +83,12 @@ impl TestRecord {
             ("--seed", self.seed.to_string()),
         ];
         words.extend(flags.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]));
+        if !self.env.is_empty() && self.env != "netns" {
+            words.extend(["--env".to_owned(), self.env.clone()]);
+        }
+        for (name, value) in &self.place {
+            words.extend([format!("--{name}"), value.clone()]);
+        }
         if !self.reads.is_empty() {
             words.extend(["--reads".to_owned(), self.reads.clone()]);
         }

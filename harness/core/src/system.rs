@@ -33,6 +33,11 @@ pub trait System: Sized + 'static {
     /// The version that will run, as it says itself, or what has to be installed.
     fn version(&self) -> Result<String, Missing>;
 
+    /// The Debian packages that a node needs; empty for a system that is part of Schism.
+    fn debian_packages(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Nodes with a part of their own, such as `monitor`, which serve no clients.
     fn roles(&self, _cluster: &Cluster) -> Vec<(String, NodeId)> {
         Vec::new()

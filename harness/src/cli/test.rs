@@ -1,6 +1,7 @@
 //! `schism test`: resolves the options, looks for what is missing, enters the sandbox, runs.
 
 use super::{Failure, color, width};
+use crate::environment::docker;
 use crate::install;
 use crate::interpreter::Progress;
 use crate::registry::{self, Entry};
@@ -25,6 +26,10 @@ use std::time::Duration;
   schism test raft --nodes 4 --faults partition-halves
   schism test naive-majority --option trace=five-colours
   schism test primary-replica --seed 7 --junit junit.xml
+  schism test etcd --env docker --project shop      a cluster that runs already
+  schism test etcd --env docker --nodes etcd1,etcd2,etcd3
+  schism test etcd --env docker --image my-etcd --nodes 3
+  schism test etcd --env docker --nodes 3           in an image made from Debian packages
 
 `schism list systems`, `workloads` and `faults` say what there is. Without an option, a test takes
 what suits the system; `--dry-run` shows what that is.")]
@@ -42,10 +47,17 @@ pub(super) struct Test {
     /// Faults, with commas between; `none`, `standard` or `all`
     #[arg(long, short)]
     faults: Option<String>,
-    /// Where nodes live; only `netns` yet
-    #[arg(long, default_value = "netns")]
+    /// Where nodes live
+    #[arg(long, default_value = "netns", value_parser = ["netns", "docker"])]
     env: String,
-    /// How many nodes, or their names with commas between
+    /// With `--env docker`: the compose project that runs already and is to be tested
+    #[arg(long, value_name = "NAME", conflicts_with = "image")]
+    project: Option<String>,
+    /// With `--env docker`: bring up a cluster of our own from this image, instead of from one that
+    /// is made from Debian packages
+    #[arg(long, value_name = "NAME")]
+    image: Option<String>,
+    /// How many nodes, or their names with commas between; with `--env docker`, the containers
     #[arg(long, short)]
     nodes: Option<String>,
     /// How long clients and faults run, such as 30s or 5m
@@ -107,10 +119,7 @@ impl Test {
             print!("{}", super::list::dry_run(&record).map_err(Failure::Usage)?);
             return Ok(0);
         }
-        install::require(&install::needs(&entry), self.install)?;
-        record.version = (entry.version)().map_err(|missing| {
-            anyhow!("{} is not installed: give --install, or see `schism doctor`", missing.program)
-        })?;
+        record.version = self.version(&entry, &record)?;
         perform(&entry, record, &self)
     }
 
@@ -118,16 +127,11 @@ impl Test {
     fn resolve(&self, entry: &Entry) -> anyhow::Result<TestRecord> {
         let defaults = &entry.defaults;
         ensure!(
-            self.env == "netns",
-            "environment {:?} is not there yet; expected netns (docker and ssh are to come)",
-            self.env
-        );
-        ensure!(
             self.version.is_none(),
             "a version can't be chosen yet: {} is tested as it is installed",
             entry.system
         );
-        let nodes = node_names(self.nodes.as_deref(), entry)?;
+        let (nodes, place) = self.nodes(entry)?;
         let rate = self.rate.unwrap_or(defaults.rate);
         ensure!(
             rate.is_finite() && rate > 0.0,
@@ -171,6 +175,7 @@ impl Test {
             seed: self.seed.unwrap_or_else(drawn_seed),
             started: String::new(),
             options,
+            place,
         };
         let roles = (entry.accepts)(&SystemOptions::of(&record), &record.nodes)?;
         let known: Vec<&str> = record.nodes.iter().chain(&roles).map(String::as_str).collect();
@@ -181,9 +186,63 @@ impl Test {
     }
 }
 
+impl Test {
+    /// The nodes' names, and the options of the place where they live.
+    fn nodes(&self, entry: &Entry) -> anyhow::Result<(Vec<String>, BTreeMap<String, String>)> {
+        let given = self.nodes.as_deref();
+        if self.env != "docker" {
+            for (flag, value) in [("--project", &self.project), ("--image", &self.image)] {
+                ensure!(value.is_none(), "{flag} belongs to --env docker");
+            }
+            return Ok((node_names(given, entry)?, BTreeMap::new()));
+        }
+        let named = given.is_some_and(|given| given.parse::<usize>().is_err());
+        // Only names of containers are recorded: they say it all, also when the test is repeated.
+        match (&self.image, &self.project) {
+            (None, Some(project)) if !named => {
+                let containers = wait_for(docker::containers_of(project))?.join(",");
+                Ok((node_names(Some(&containers), entry)?, BTreeMap::new()))
+            }
+            (None, _) if named => Ok((node_names(given, entry)?, BTreeMap::new())),
+            (image, _) => {
+                let image = match image {
+                    Some(image) => image.clone(),
+                    None if self.dry_run => format!("schism-{}", entry.system),
+                    None => {
+                        wait_for(docker::image::of_packages(entry.system, entry.debian_packages))?
+                    }
+                };
+                Ok((node_names(given, entry)?, BTreeMap::from([("image".to_owned(), image)])))
+            }
+        }
+    }
+
+    /// What is tested, as far as it can be known before it runs.
+    fn version(&self, entry: &Entry, record: &TestRecord) -> anyhow::Result<String> {
+        if self.env != "docker" {
+            install::require(&install::needs(entry), self.install)?;
+            return (entry.version)().map_err(|missing| {
+                let program = missing.program;
+                anyhow!("{program} is not installed: give --install, or see `schism doctor`")
+            });
+        }
+        // What runs is the image's; it is not on this machine.
+        install::require(&install::of_controller_missing(), self.install)?;
+        match record.place.get("image") {
+            Some(image) => Ok(image.clone()),
+            None => wait_for(docker::image_of(&record.nodes[0])),
+        }
+    }
+}
+
+/// Waits for what the daemon says.
+fn wait_for<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
 /// Runs a resolved test: in the sandbox, to a verdict on the terminal.
 fn perform(entry: &Entry, mut record: TestRecord, options: &Test) -> Result<u8, Failure> {
-    if !sandbox::inside() {
+    if record.env == "netns" && !sandbox::inside() {
         // The seed is drawn out here and has to be the same in there.
         sandbox::enter_with(&[("SCHISM_SEED", record.seed.to_string())])?;
     }
@@ -289,7 +348,7 @@ fn node_names(given: Option<&str>, entry: &Entry) -> anyhow::Result<Vec<String>>
         crate::environment::netns::MAX_NODES
     );
     for (position, name) in names.iter().enumerate() {
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         ensure!(
             !name.is_empty()
                 && name.len() <= 63

@@ -5,29 +5,20 @@
 //! node's namespace is only ever a file descriptor of this process, so there is no name to clash
 //! and nothing to clean up.
 //!
-//! A node's processes are those in its network namespace. That also finds a daemon which left its
-//! session. The controller's own helpers in there (packet shapers) are known and spared.
-
-mod probe;
-mod spawn;
-
-use super::{Environment, NodeSignal, ProcessState};
+use super::network::{Network, append};
+use super::probe::Probes;
+use super::{Environment, NodeSignal, ProcessState, spawn};
 use crate::interpreter::clock::Clock;
 use anyhow::{Context as _, bail, ensure};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-use probe::Probes;
 use schism_core::cluster::{Cluster, Node, NodeId};
 use schism_core::system::{Launch, NodeDirs};
 use schism_nemeses::rules;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -48,12 +39,10 @@ pub struct Netns {
 /// One node's namespace and what runs there.
 struct Place {
     name: String,
-    ns: Arc<OwnedFd>,
-    inode: u64,
+    network: Network,
     dir: PathBuf,
     hosts: PathBuf,
     process: RefCell<Option<Child>>,
-    shapers: RefCell<HashMap<u32, Child>>,
 }
 
 impl Netns {
@@ -75,12 +64,10 @@ impl Netns {
             let ns = spawn::new_namespace().context("cannot make a network namespace")?;
             let place = Place {
                 name: name.clone(),
-                inode: fs::metadata(format!("/proc/self/fd/{}", ns.as_raw_fd()))?.ino(),
-                ns: Arc::new(ns),
+                network: Network::new(name, ns, &dir.join(name))?,
                 dir: dir.join(name),
                 hosts: dir.join(name).join("config").join("hosts"),
                 process: RefCell::new(None),
-                shapers: RefCell::new(HashMap::new()),
             };
             for part in ["data", "config"] {
                 let path = place.dir.join(part);
@@ -91,47 +78,19 @@ impl Netns {
             nodes.push(place);
         }
         connect(&nodes)?;
-        let probes = Probes::open(&cluster, nodes.iter().map(|place| place.ns.as_fd()))?;
+        let probes = Probes::open(&cluster, nodes.iter().map(|place| place.network.as_fd()))?;
         Ok(Self { cluster, nodes, probes, clock })
     }
 
-    /// The nodes, with their addresses.
-    pub fn cluster(&self) -> &Cluster {
-        &self.cluster
-    }
-
-    /// The processes of a node that aren't helpers of ours.
-    fn processes(&self, node: NodeId) -> anyhow::Result<Vec<(Pid, char)>> {
+    /// The node's network, after its process was reaped if it has ended.
+    fn network(&self, node: NodeId) -> &Network {
         let place = &self.nodes[node.0];
         if let Some(child) = place.process.borrow_mut().as_mut() {
-            child.try_wait()?;
+            // One that can't be waited for is seen in /proc all the same.
+            let _ = child.try_wait();
         }
-        let shapers: Vec<u32> = place.shapers.borrow().values().map(Child::id).collect();
-        let mut found = Vec::new();
-        for entry in fs::read_dir("/proc")? {
-            let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {
-                continue;
-            };
-            let here = fs::metadata(format!("/proc/{pid}/ns/net"))
-                .is_ok_and(|metadata| metadata.ino() == place.inode);
-            if !here || shapers.contains(&pid) {
-                continue;
-            }
-            // A process may end between two looks at it; then it isn't there.
-            let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
-            let state = stat.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
-            match state {
-                None | Some('Z' | 'X') => {}
-                Some(state) => found.push((Pid::from_raw(i32::try_from(pid)?), state)),
-            }
-        }
-        Ok(found)
+        &place.network
     }
-}
-
-fn append(path: &Path) -> anyhow::Result<fs::File> {
-    let opened = fs::File::options().create(true).append(true).open(path);
-    opened.with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn address(host: u8) -> IpAddr {
@@ -153,7 +112,7 @@ fn connect(nodes: &[Place]) -> anyhow::Result<()> {
         address(HUB_HOST)
     );
     for (number, place) in (1..).zip(nodes) {
-        let ns = format!("/proc/{}/fd/{}", std::process::id(), place.ns.as_raw_fd());
+        let ns = format!("/proc/{}/fd/{}", std::process::id(), place.network.as_fd().as_raw_fd());
         let _ = writeln!(hub, "link add v{number} type veth peer name eth0 netns {ns}");
         let _ = writeln!(hub, "link set v{number} master br0 up");
     }
@@ -161,7 +120,7 @@ fn connect(nodes: &[Place]) -> anyhow::Result<()> {
     let node_scripts = (1u8..).zip(nodes).map(|(host, place)| {
         let script =
             format!("link set lo up\naddr add {}/24 dev eth0\nlink set eth0 up\n", address(host));
-        batch(&script, Some(&place.ns))
+        batch(&script, Some(place.network.namespace()))
     });
     // All started before the first is waited for.
     let running: Vec<Child> = node_scripts.collect::<anyhow::Result<_>>()?;
@@ -193,16 +152,20 @@ fn finish(child: Child) -> anyhow::Result<()> {
 }
 
 impl Environment for Netns {
+    fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
     fn dirs(&self, node: NodeId) -> NodeDirs {
         let dir = &self.nodes[node.0].dir;
         NodeDirs { data: dir.join("data"), config: dir.join("config") }
     }
 
-    fn ip(&self, node: NodeId) -> IpAddr {
-        self.cluster.nodes()[node.0].ip
+    fn addresses(&self, node: NodeId) -> Vec<IpAddr> {
+        vec![self.cluster.nodes()[node.0].ip]
     }
 
-    fn start(&self, node: NodeId, launch: &Launch) -> anyhow::Result<()> {
+    async fn start(&self, node: NodeId, launch: &Launch) -> anyhow::Result<()> {
         let place = &self.nodes[node.0];
         let [program, arguments @ ..] = launch.argv.as_slice() else {
             bail!("nothing to start on {}", place.name);
@@ -220,95 +183,31 @@ impl Environment for Netns {
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
-        spawn::become_node(&mut command, place.ns.clone(), &place.hosts)?;
+        spawn::become_node(&mut command, place.network.namespace().clone(), &place.hosts)?;
         let child =
             command.spawn().with_context(|| format!("cannot start {program} on {}", place.name))?;
         *place.process.borrow_mut() = Some(child);
         Ok(())
     }
 
-    fn signal(&self, node: NodeId, signal: NodeSignal) -> anyhow::Result<()> {
-        let signal = match signal {
-            NodeSignal::Kill => Signal::SIGKILL,
-            NodeSignal::Stop => Signal::SIGSTOP,
-            NodeSignal::Continue => Signal::SIGCONT,
-        };
-        for (pid, _) in self.processes(node)? {
-            match kill(pid, signal) {
-                Ok(()) | Err(nix::errno::Errno::ESRCH) => {}
-                Err(errno) => bail!("cannot send {signal} to process {pid}: {errno}"),
-            }
-        }
-        Ok(())
+    async fn signal(&self, node: NodeId, signal: NodeSignal) -> anyhow::Result<()> {
+        self.network(node).send(signal)
     }
 
     fn state(&self, node: NodeId) -> anyhow::Result<ProcessState> {
-        let processes = self.processes(node)?;
-        Ok(match processes.as_slice() {
-            [] => ProcessState::Dead,
-            all if all.iter().all(|(_, state)| *state == 'T') => ProcessState::Stopped,
-            _ => ProcessState::Running,
-        })
+        self.network(node).state()
     }
 
     async fn run(&self, node: NodeId, command: &rules::Command) -> anyhow::Result<String> {
-        let place = &self.nodes[node.0];
-        let [program, arguments @ ..] = command.argv.as_slice() else {
-            bail!("an empty command for {}", place.name);
-        };
-        let mut process = Command::new(program);
-        process
-            .args(arguments)
-            // The legacy iptables locks a file below /run, which a plain user cannot write to.
-            .env("XTABLES_LOCKFILE", place.dir.join("config").join("xtables.lock"))
-            .stdin(if command.stdin.is_some() { Stdio::piped() } else { Stdio::null() })
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        spawn::enter_network(&mut process, place.ns.clone());
-        let mut child =
-            tokio::process::Command::from(process).kill_on_drop(true).spawn().with_context(
-                || format!("cannot start {program}; `schism doctor` says what is missing"),
-            )?;
-        if let (Some(text), Some(mut pipe)) = (&command.stdin, child.stdin.take()) {
-            tokio::io::AsyncWriteExt::write_all(&mut pipe, text.as_bytes()).await?;
-        }
-        let output = child.wait_with_output().await?;
-        if !output.status.success() && !command.may_fail {
-            bail!(
-                "`{}` on {}: {}",
-                command.argv.join(" "),
-                place.name,
-                String::from_utf8_lossy(&output.stderr).trim()
-            );
-        }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        self.network(node).run(command).await
     }
 
     async fn start_shaper(&self, node: NodeId, fault: u32, argv: &[String]) -> anyhow::Result<()> {
-        let place = &self.nodes[node.0];
-        let [program, arguments @ ..] = argv else { bail!("an empty command for a shaper") };
-        let mut command = Command::new(program);
-        let log = append(&place.dir.join("shaper.log"))?;
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-        spawn::enter_network(&mut command, place.ns.clone());
-        let mut child = command.spawn().context("cannot start the packet shaper")?;
-        let output = child.stdout.take().context("no pipe from the packet shaper")?;
-        place.shapers.borrow_mut().insert(fault, child);
-        let ready = tokio::task::spawn_blocking(move || {
-            let mut line = String::new();
-            BufReader::new(output).read_line(&mut line).map(|_| line)
-        });
-        let line = tokio::time::timeout(Duration::from_secs(3), ready).await???;
-        ensure!(line.trim() == "ready", "the packet shaper on {} did not start", place.name);
-        Ok(())
+        self.network(node).start_shaper(fault, argv).await
     }
 
     fn stop_shaper(&self, node: NodeId, fault: u32) -> anyhow::Result<()> {
-        if let Some(mut child) = self.nodes[node.0].shapers.borrow_mut().remove(&fault) {
-            child.kill()?;
-            child.wait()?;
-        }
-        Ok(())
+        self.network(node).stop_shaper(fault)
     }
 
     async fn probe(
@@ -318,5 +217,16 @@ impl Environment for Netns {
         wait: Duration,
     ) -> anyhow::Result<Vec<Vec<Duration>>> {
         self.probes.measure(&self.cluster, links, count, wait).await
+    }
+    /// Ends every node. The sandbox would do so too; this is for whoever looks at the data next.
+    async fn tear_down(&self, keep_data: bool) -> anyhow::Result<()> {
+        for node in self.cluster.ids() {
+            self.signal(node, NodeSignal::Kill).await?;
+            if !keep_data {
+                // Data that stays costs space, not a verdict.
+                let _ = fs::remove_dir_all(self.dirs(node).data);
+            }
+        }
+        Ok(())
     }
 }

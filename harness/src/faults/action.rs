@@ -18,9 +18,9 @@ pub(super) async fn perform<S: System, E: Environment>(
 ) -> anyhow::Result<()> {
     let environment = runner.environment;
     let addresses = |nodes: &[NodeId]| -> Vec<IpAddr> {
-        nodes.iter().map(|node| environment.ip(*node)).collect()
+        nodes.iter().flat_map(|node| environment.addresses(*node)).collect()
     };
-    let all: Vec<IpAddr> = runner.cluster.nodes().iter().map(|node| node.ip).collect();
+    let all = addresses(&runner.cluster.ids().collect::<Vec<_>>());
     match action {
         Action::Cut { node, from } => {
             run_all(environment, *node, rules::cut(fault, &addresses(from))).await
@@ -36,24 +36,46 @@ pub(super) async fn perform<S: System, E: Environment>(
             environment.stop_shaper(*node, fault)
         }
         Action::Kill { node } => {
-            environment.signal(*node, NodeSignal::Kill)?;
+            environment.signal(*node, NodeSignal::Kill).await?;
             until(environment, *node, |state| state == ProcessState::Dead).await
         }
         Action::Start { node } => {
             if environment.state(*node)? == ProcessState::Dead {
                 let dirs = environment.dirs(*node);
                 let launch = runner.system.launch(&runner.cluster, *node, &dirs);
-                environment.start(*node, &launch)?;
+                environment.start(*node, &launch).await?;
+                if environment.forgets_rules() {
+                    return again(runner, fault, *node).await;
+                }
             }
             Ok(())
         }
         Action::Pause { node } => {
-            environment.signal(*node, NodeSignal::Stop)?;
+            environment.signal(*node, NodeSignal::Stop).await?;
             // One that died meanwhile is beyond pausing, but not beyond the verification.
             until(environment, *node, |state| state != ProcessState::Running).await
         }
-        Action::Resume { node } => environment.signal(*node, NodeSignal::Continue),
+        Action::Resume { node } => environment.signal(*node, NodeSignal::Continue).await,
     }
+}
+
+/// Puts the rules of the other faults in force into the new network of a node that was started.
+async fn again<S: System, E: Environment>(
+    runner: &FaultRunner<'_, S, E>,
+    healed: u32,
+    node: NodeId,
+) -> anyhow::Result<()> {
+    let others: Vec<_> =
+        runner.active.borrow().iter().filter(|other| other.number != healed).cloned().collect();
+    for other in &others {
+        for action in &other.plan.inject {
+            if matches!(action, Action::Cut { .. } | Action::Shape { .. }) && action.node() == node
+            {
+                Box::pin(perform(runner, other.number, action)).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 async fn run_all<E: Environment>(

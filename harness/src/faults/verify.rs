@@ -70,12 +70,16 @@ async fn look<S: System, E: Environment>(
     Seen { ok, evidence: checks.into_iter().map(|(_, sentence)| sentence).collect() }
 }
 
-/// The links on which another fault is at work.
+/// Is another fault at work on this link, or a node without a network at its end?
 fn disturbed<S: System, E: Environment>(
     runner: &FaultRunner<'_, S, E>,
     active: &Active,
     link: (NodeId, NodeId),
 ) -> bool {
+    let gone = |node| runner.environment.forgets_rules() && runner.impaired().contains(&node);
+    if gone(link.0) || gone(link.1) {
+        return true;
+    }
     runner.active.borrow().iter().filter(|other| other.number != active.number).any(|other| {
         other.plan.inject.iter().any(|action| match action {
             Action::Cut { node, from } | Action::Shape { node, from, .. } => {

@@ -22,6 +22,8 @@ const PEER_PORT: u16 = 2380;
 /// etcd 3.4 or later, from the PATH.
 pub struct Etcd {
     serializable_reads: bool,
+    /// What every key begins with.
+    prefix: String,
 }
 
 impl Configure for Etcd {
@@ -36,7 +38,7 @@ impl Configure for Etcd {
                 anyhow::bail!("etcd has no reads {other:?}; it has linearizable, serializable")
             }
         };
-        Ok(Self { serializable_reads })
+        Ok(Self { serializable_reads, prefix: format!("schism/{}/", options.run) })
     }
 }
 
@@ -49,10 +51,14 @@ impl System for Etcd {
         "the etcd found on the PATH (Debian: etcd-server), over HTTP"
     }
 
+    fn debian_packages(&self) -> &'static [&'static str] {
+        &["etcd-server"]
+    }
+
     fn version(&self) -> Result<String, Missing> {
         let missing = || Missing {
             program: "etcd 3.4 or later".to_owned(),
-            debian_packages: vec!["etcd-server".to_owned()],
+            debian_packages: self.debian_packages().iter().map(|&name| name.into()).collect(),
         };
         let output = std::process::Command::new("etcd").arg("--version").output();
         let text = output.map_err(|_| missing())?.stdout;
@@ -112,7 +118,11 @@ impl Serves<Register> for Etcd {
     async fn open(&self, cluster: &Cluster, node: NodeId) -> Result<EtcdClient, ClientError> {
         // Nothing is sent yet.
         let http = Http::new(cluster, node).map_err(|e| ClientError::definite(format!("{e:#}")))?;
-        Ok(EtcdClient { http, serializable_reads: self.serializable_reads })
+        Ok(EtcdClient {
+            http,
+            serializable_reads: self.serializable_reads,
+            prefix: self.prefix.clone(),
+        })
     }
 }
 
@@ -146,6 +156,7 @@ impl Http {
 pub struct EtcdClient {
     http: Http,
     serializable_reads: bool,
+    prefix: String,
 }
 
 impl EtcdClient {
@@ -193,7 +204,7 @@ fn decode(value: &Value) -> anyhow::Result<i64> {
 impl Client<Register> for EtcdClient {
     async fn invoke(&mut self, call: &Call) -> Result<Reply, ClientError> {
         let name = call.key.as_ref().map_or_else(|| "r".to_owned(), |key| format!("r{key}"));
-        let key = BASE64.encode(name);
+        let key = BASE64.encode(format!("{}{name}", self.prefix));
         let number = |value: i64| BASE64.encode(value.to_string());
         match call.op {
             RegisterOp::Read => self.read(&key).await,

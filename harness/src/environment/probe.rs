@@ -7,9 +7,10 @@
 
 use super::spawn;
 use schism_core::cluster::{Cluster, NodeId};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::net::UdpSocket as StdSocket;
 use std::os::fd::BorrowedFd;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
 
@@ -18,7 +19,8 @@ const PROBE_PORT: u16 = 7999;
 
 /// One probe socket a node.
 pub(super) struct Probes {
-    sockets: Vec<UdpSocket>,
+    /// `None` where the node has no network now.
+    sockets: RefCell<Vec<Option<Rc<UdpSocket>>>>,
     round: Cell<usize>,
 }
 
@@ -28,14 +30,29 @@ impl Probes {
         cluster: &Cluster,
         namespaces: impl Iterator<Item = BorrowedFd<'a>>,
     ) -> anyhow::Result<Self> {
-        let mut sockets = Vec::new();
+        let probes =
+            Self { sockets: RefCell::new(vec![None; cluster.size()]), round: Cell::new(0) };
         for (id, ns) in cluster.ids().zip(namespaces) {
-            let addr = cluster.addr(id, PROBE_PORT);
+            probes.reopen(cluster, id, Some(ns))?;
+        }
+        Ok(probes)
+    }
+
+    /// The node has another network now, or none.
+    pub(super) fn reopen(
+        &self,
+        cluster: &Cluster,
+        node: NodeId,
+        ns: Option<BorrowedFd<'_>>,
+    ) -> anyhow::Result<()> {
+        let socket = ns.map(|ns| {
+            let addr = cluster.addr(node, PROBE_PORT);
             let socket = spawn::inside(ns, || StdSocket::bind(addr))?;
             socket.set_nonblocking(true)?;
-            sockets.push(UdpSocket::from_std(socket)?);
-        }
-        Ok(Self { sockets, round: Cell::new(0) })
+            anyhow::Ok(Rc::new(UdpSocket::from_std(socket)?))
+        });
+        self.sockets.borrow_mut()[node.0] = socket.transpose()?;
+        Ok(())
     }
 
     /// See `Environment::probe`.
@@ -49,6 +66,7 @@ impl Probes {
         // The round keeps a late datagram of an earlier measurement from being counted in this one.
         let round = self.round.get() + 1;
         self.round.set(round);
+        let sockets = self.sockets.borrow().clone();
         let start = Instant::now();
         let mut sent = vec![vec![None; count]; links.len()];
         let all = (0..count).flat_map(|number| (0..links.len()).map(move |link| (number, link)));
@@ -58,8 +76,9 @@ impl Probes {
             let bytes: Vec<u8> =
                 message.iter().flat_map(|word| (*word as u64).to_be_bytes()).collect();
             let addr = cluster.addr(to, PROBE_PORT);
+            let Some(socket) = &sockets[from.0] else { continue };
             // A refused datagram is one that did not arrive.
-            if self.sockets[from.0].send_to(&bytes, addr).await.is_ok() {
+            if socket.send_to(&bytes, addr).await.is_ok() {
                 sent[link][number] = Some(Instant::now());
             }
         }
@@ -67,7 +86,7 @@ impl Probes {
         let mut missing = links.len() * count;
         let deadline = tokio::time::Instant::from_std(start + wait);
         while missing > 0 {
-            let Ok(bytes) = tokio::time::timeout_at(deadline, self.next()).await else { break };
+            let Ok(bytes) = tokio::time::timeout_at(deadline, next(&sockets)).await else { break };
             let Some([its_round, link, number]) = parse(&bytes?) else { continue };
             if its_round != round {
                 continue;
@@ -81,19 +100,26 @@ impl Probes {
         }
         Ok(arrived)
     }
+}
 
-    /// The next datagram that arrives at any node.
-    async fn next(&self) -> anyhow::Result<Vec<u8>> {
-        let receiving = self.sockets.iter().map(|socket| {
+/// The next datagram that arrives at any node.
+async fn next(sockets: &[Option<Rc<UdpSocket>>]) -> anyhow::Result<Vec<u8>> {
+    let mut receiving = sockets
+        .iter()
+        .flatten()
+        .map(|socket| {
             Box::pin(async move {
                 let mut bytes = vec![0; 64];
                 let length = socket.recv(&mut bytes).await?;
                 bytes.truncate(length);
                 anyhow::Ok(bytes)
             })
-        });
-        futures_util::future::select_all(receiving).await.0
+        })
+        .peekable();
+    if receiving.peek().is_none() {
+        return std::future::pending().await;
     }
+    futures_util::future::select_all(receiving).await.0
 }
 
 fn parse(bytes: &[u8]) -> Option<[usize; 3]> {
