@@ -10,6 +10,7 @@ mod heal;
 mod list;
 mod node;
 mod pipe;
+mod prove;
 mod report;
 mod test;
 
@@ -85,6 +86,8 @@ enum Command {
     Replay(report::Replay),
     /// Undo what the faults of a crashed controller left behind
     Heal(heal::Heal),
+    /// Show every fault taking effect, and being undone, on this machine
+    Prove(prove::Prove),
     /// Say what this machine has, what is missing, and how to get it
     Doctor(doctor::Doctor),
     /// Print a shell's completion script
@@ -119,6 +122,7 @@ pub fn main() -> ExitCode {
         Command::Matrix(matrix) => matrix.run(),
         Command::Replay(replay) => replay.run(),
         Command::Heal(heal) => heal.run(),
+        Command::Prove(prove) => prove.run(),
         Command::Doctor(doctor) => Ok(doctor.run()),
         Command::Completions(completions) => Ok(completions.run::<Cli>()),
         Command::Node(node) => node.run(),

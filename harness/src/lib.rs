@@ -19,6 +19,7 @@ pub mod journal;
 pub mod judge;
 pub mod log_writer;
 pub mod matrix;
+pub mod prove;
 pub mod registry;
 pub mod run;
 pub mod sandbox;

@@ -4,6 +4,7 @@
 //! speaks. The first line of a system is its default.
 
 use crate::judge::Judged;
+use crate::prove;
 use crate::run::{self, Plan};
 use crate::store::RunDir;
 use crate::systems::embedded::{self, Embedded};
@@ -23,6 +24,9 @@ pub type Judging = Pin<Box<dyn Future<Output = anyhow::Result<Judged>>>>;
 
 /// What was healed, in words, once it will have been.
 pub type Healing = Pin<Box<dyn Future<Output = anyhow::Result<Vec<String>>>>>;
+
+/// What will have been seen of faults.
+pub type Proving = Pin<Box<dyn Future<Output = anyhow::Result<prove::Proof>>>>;
 
 /// A pair of a system and a workload.
 pub struct Entry {
@@ -52,6 +56,8 @@ pub struct Entry {
     pub run: fn(Plan) -> Judging,
     /// Heals what a stored run left in force.
     pub heal: fn(&RunDir) -> Healing,
+    /// Takes faults through their lives on a cluster as the directory's record says.
+    pub prove: fn(&RunDir, Vec<String>) -> Proving,
     /// Judges a stored run.
     pub judge: fn(&RunDir) -> anyhow::Result<Judged>,
 }
@@ -191,6 +197,10 @@ where
         heal: |dir| {
             let dir = dir.clone();
             Box::pin(async move { run::heal::<S>(&dir).await })
+        },
+        prove: |dir, faults| {
+            let dir = dir.clone();
+            Box::pin(async move { prove::run::<S>(&dir, &faults).await })
         },
         judge: crate::judge::stored::<S, W>,
     }

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 #[command(
-    after_help = "Containers outlive their controller: the journal of the run says which faults were \
-in force, and each is healed, however often this is done. A cluster that Schism brought up is \
+    after_help = "Containers outlive their controller: the run's journal says which faults were in \
+force, and each is healed, however often this is done. A cluster that Schism brought up is \
 removed.
 
 Nodes in network namespaces need no healing: the kernel removed their rules, processes and links \
@@ -28,7 +28,7 @@ impl Heal {
         let run = store::find(&self.store, &self.run).map_err(Failure::Usage)?;
         let record = run.record().map_err(Failure::Usage)?;
         if record.env == "docker" {
-            let entry = registry::find(&record.system, Some(&record.workload))?;
+            let entry = registry::find(&record.system, None)?;
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let local = tokio::task::LocalSet::new();
             let done = local.block_on(&runtime, (entry.heal)(&run))?;

@@ -172,7 +172,8 @@ async fn shaped_links<S: System, E: Environment>(
 fn as_expected(shape: LinkShape, median: Option<f64>, count: usize, in_force: bool) -> bool {
     let arrived = count as f64 / SHAPE_PROBES as f64;
     if !in_force {
-        let at_once = median.is_some_and(|ms| ms < 1.0f64.max(shape.delay_ms / 4.0));
+        // Datagrams sent all at once queue up for a few milliseconds on a busy machine.
+        let at_once = median.is_some_and(|ms| ms < 5.0f64.max(shape.delay_ms / 4.0));
         return count == SHAPE_PROBES && at_once;
     }
     // Five standard deviations each, of the median and of the share: one honest measurement in
