@@ -24,7 +24,8 @@
 //!
 //! Cost: NP-complete in general; a pass is `O(n × chains)` where chains are sessions, or as many
 //! transactions as ever ran at once; the quick attempt needs none of these. Beyond a number of steps it is not decided, which is said.
-//! Refused: histories with reads that are anomalies by themselves, or of values nobody wrote.
+//! Refused: histories with reads that are anomalies by themselves, or of which a key would have had
+//! to begin as two things. A value that nobody wrote is what its key began as.
 
 use super::models::{self, Model};
 use super::registers::Registers;
@@ -190,7 +191,11 @@ fn refutation(registers: &Registers<'_>, model: Model, target: Target, choices: 
         0 => "what is known of the order of versions contradicts itself".to_owned(),
         _ => format!("{choices} pairs of writers were ordered one way and the other, in vain"),
     };
-    Anomaly::new(target.violation(), text).because(how)
+    let anomaly = Anomaly::new(target.violation(), text).because(how);
+    if registers.given().is_empty() {
+        return anomaly;
+    }
+    anomaly.because("what was read and never written is taken for what was there at the beginning")
 }
 
 /// Decides a target. What allows less is tried first, for it leaves least open, and an order that
@@ -263,7 +268,7 @@ fn search(registers: &Registers<'_>, target: Target, limits: &Limits) -> Decisio
 /// Proved, if a store that executes these steps shows what the history does.
 fn certified(registers: &Registers<'_>, target: Target, steps: &[Step]) -> Decision {
     let Target { isolation, order } = target;
-    if recheck::registers(registers.history(), isolation, order, steps) {
+    if recheck::registers(registers.history(), registers.given(), isolation, order, steps) {
         return Decision::Proved;
     }
     Decision::Undecided("the certificate of an order was rejected: please report this".to_owned())

@@ -86,7 +86,7 @@ pub(super) struct Registers<'h> {
     /// By key, where its writes begin.
     starts: Vec<u32>,
     writes: Vec<Write>,
-    /// Values that were read and that nobody wrote.
+    /// Values that were read and that nobody wrote, by key.
     unwritten: Vec<(KeyId, ValueId)>,
     /// By operation of the history, the version that it read or wrote; [`EXTERNAL`] or not.
     seen: Vec<u32>,
@@ -106,6 +106,25 @@ impl<'h> Registers<'h> {
     /// Has everything that was read been written by somebody?
     pub(super) fn all_written(&self) -> bool {
         self.unwritten.is_empty()
+    }
+
+    /// The keys that held something at the beginning, and what, by key: values that nobody wrote.
+    pub(super) fn given(&self) -> &[(KeyId, ValueId)] {
+        &self.unwritten
+    }
+
+    /// Can each key have begun as its reads say? It can't as two values, or as one and as nil.
+    pub(super) fn begins_as_one(&self) -> bool {
+        self.unwritten.windows(2).all(|pair| pair[0].0 != pair[1].0)
+            && self.unwritten.iter().all(|(key, _)| self.readers(self.nil(*key)).is_empty())
+    }
+
+    /// What a key held at the beginning: nil, or a value that nobody wrote.
+    pub(super) fn initial(&self, key: KeyId) -> Version {
+        let place = self.unwritten.partition_point(|(other, _)| *other < key);
+        let given = self.unwritten.get(place).is_some_and(|(other, _)| *other == key);
+        let first = self.writes.len() + self.history.keys().len();
+        if given { u32::try_from(first + place).unwrap_or(NONE) } else { self.nil(key) }
     }
 
     /// Each key with who left it written, if that happened; by key.

@@ -75,7 +75,7 @@ pub fn check_rw_register(history: &TxnHistory, options: &Options, limits: &Limit
         anomalies.last.add("lost-update", || lost);
     }
     let models = &options.consistency_models;
-    let plausible = anomalies.first.is_empty() && registers.all_written();
+    let plausible = anomalies.first.is_empty() && registers.begins_as_one();
     let weak = weak::decide(&registers, models, limits, &mut anomalies);
     let edges = registers.edges();
     let case = Case { name: NAME, history, options: &options, limits, run: None };

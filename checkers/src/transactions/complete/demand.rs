@@ -171,7 +171,7 @@ impl<'r, 'h> Execution<'r, 'h> {
             registers,
             history,
             states: vec![WAITING; history.len()],
-            current: (0..keys).map(|key| registers.nil(key)).collect(),
+            current: (0..keys).map(|key| registers.initial(key)).collect(),
             unread: (0..).take(versions).map(unread).collect(),
             by_end,
             next,

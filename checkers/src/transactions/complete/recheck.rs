@@ -35,15 +35,17 @@ impl Step {
     }
 }
 
-/// Does this execution of registers explain the history? `O(operations)`.
+/// Does this execution of registers, of which some are given something at the beginning, explain the
+/// history? `O(operations)`.
 pub(super) fn registers(
     history: &TxnHistory,
+    given: &[(KeyId, ValueId)],
     isolation: Isolation,
     order: Order,
     steps: &[Step],
 ) -> bool {
     complete(history, isolation, steps) && in_order(history, order, steps) && {
-        let mut store = Store::new(history.keys().len());
+        let mut store = Store::new(history.keys().len(), given);
         steps.iter().all(|step| {
             (!step.starts() || store.start(history, step.txn()))
                 && (!step.commits() || store.commit(history, step.txn()))
@@ -101,8 +103,12 @@ struct Store {
 }
 
 impl Store {
-    fn new(keys: usize) -> Self {
-        Self { committed: vec![None; keys], held: vec![false; keys], own: vec![None; keys] }
+    fn new(keys: usize, given: &[(KeyId, ValueId)]) -> Self {
+        let mut committed = vec![None; keys];
+        for (key, value) in given {
+            committed[*key as usize] = Some(*value);
+        }
+        Self { committed, held: vec![false; keys], own: vec![None; keys] }
     }
 
     /// Does it read what is there, or what it wrote itself? Nobody else may hold what it writes.
