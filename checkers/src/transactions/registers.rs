@@ -41,7 +41,16 @@ mod versions;
 
 /// A version: a write by its place, then the initial state of each key, then values that nobody
 /// wrote.
-type Version = u32;
+pub(super) type Version = u32;
+
+/// What a transaction did to a key, as others see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// It read a version before doing anything else to the key.
+    Read,
+    /// It left a version behind.
+    Write,
+}
 
 /// One write. Those of a key are in the order of transactions, and within them in order.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +86,7 @@ pub(super) struct Registers<'h> {
     /// By key, where its writes begin.
     starts: Vec<u32>,
     writes: Vec<Write>,
-    /// Values that were read and that nobody wrote.
+    /// Values that were read and that nobody wrote, by key.
     unwritten: Vec<(KeyId, ValueId)>,
     /// By operation of the history, the version that it read or wrote; [`EXTERNAL`] or not.
     seen: Vec<u32>,
@@ -97,6 +106,25 @@ impl<'h> Registers<'h> {
     /// Has everything that was read been written by somebody?
     pub(super) fn all_written(&self) -> bool {
         self.unwritten.is_empty()
+    }
+
+    /// The keys that held something at the beginning, and what, by key: values that nobody wrote.
+    pub(super) fn given(&self) -> &[(KeyId, ValueId)] {
+        &self.unwritten
+    }
+
+    /// Can each key have begun as its reads say? It can't as two values, or as one and as nil.
+    pub(super) fn begins_as_one(&self) -> bool {
+        self.unwritten.windows(2).all(|pair| pair[0].0 != pair[1].0)
+            && self.unwritten.iter().all(|(key, _)| self.readers(self.nil(*key)).is_empty())
+    }
+
+    /// What a key held at the beginning: nil, or a value that nobody wrote.
+    pub(super) fn initial(&self, key: KeyId) -> Version {
+        let place = self.unwritten.partition_point(|(other, _)| *other < key);
+        let given = self.unwritten.get(place).is_some_and(|(other, _)| *other == key);
+        let first = self.writes.len() + self.history.keys().len();
+        if given { u32::try_from(first + place).unwrap_or(NONE) } else { self.nil(key) }
     }
 
     /// Each key with who left it written, if that happened; by key.
@@ -134,13 +162,29 @@ impl<'h> Registers<'h> {
         self.external_reads(txn).map(from).filter(move |(_, writer)| *writer != Some(txn))
     }
 
+    /// What a transaction read and left behind, with the versions. What is unknown is left out.
+    pub(super) fn accesses(
+        &self,
+        txn: TxnId,
+    ) -> impl Iterator<Item = (Access, KeyId, Version)> + '_ {
+        self.steps(txn).filter_map(|(mop, seen)| match mop {
+            Mop::Read { key, .. } if seen != NONE && seen & EXTERNAL != 0 => {
+                Some((Access::Read, key, seen & !EXTERNAL))
+            }
+            Mop::Write { key, .. } if self.writes[seen as usize].is_last() => {
+                Some((Access::Write, key, seen))
+            }
+            _ => None,
+        })
+    }
+
     /// How many versions there are.
-    fn version_count(&self) -> usize {
+    pub(super) fn version_count(&self) -> usize {
         self.writes.len() + self.history.keys().len() + self.unwritten.len()
     }
 
     /// The initial state of a key.
-    fn nil(&self, key: KeyId) -> Version {
+    pub(super) fn nil(&self, key: KeyId) -> Version {
         u32::try_from(self.writes.len()).unwrap_or(NONE).saturating_add(key)
     }
 
@@ -195,7 +239,7 @@ impl<'h> Registers<'h> {
     }
 
     /// Who read a version before doing anything else to its key.
-    fn readers(&self, version: Version) -> &[TxnId] {
+    pub(super) fn readers(&self, version: Version) -> &[TxnId] {
         let range = self.reader_starts[version as usize]..self.reader_starts[version as usize + 1];
         &self.readers[range.start as usize..range.end as usize]
     }
@@ -210,13 +254,13 @@ impl<'h> Registers<'h> {
     }
 
     /// Who left a version behind, if that happened.
-    fn writer(&self, version: Version) -> Option<TxnId> {
+    pub(super) fn writer(&self, version: Version) -> Option<TxnId> {
         let write = self.writes.get(version as usize).filter(|write| write.is_last())?;
         Some(write.txn()).filter(|txn| self.happened(*txn))
     }
 
     /// The writes of a key, as versions.
-    fn of_key(&self, key: KeyId) -> std::ops::Range<Version> {
+    pub(super) fn of_key(&self, key: KeyId) -> std::ops::Range<Version> {
         self.starts[key as usize]..self.starts[key as usize + 1]
     }
 

@@ -35,15 +35,17 @@ impl Step {
     }
 }
 
-/// Does this execution of registers explain the history? `O(operations)`, with hashing.
+/// Does this execution of registers, of which some are given something at the beginning, explain the
+/// history? `O(operations)`.
 pub(super) fn registers(
     history: &TxnHistory,
+    given: &[(KeyId, ValueId)],
     isolation: Isolation,
     order: Order,
     steps: &[Step],
 ) -> bool {
     complete(history, isolation, steps) && in_order(history, order, steps) && {
-        let mut store = Store::default();
+        let mut store = Store::new(history.keys().len(), given);
         steps.iter().all(|step| {
             (!step.starts() || store.start(history, step.txn()))
                 && (!step.commits() || store.commit(history, step.txn()))
@@ -91,34 +93,46 @@ fn in_order(history: &TxnHistory, order: Order, steps: &[Step]) -> bool {
 }
 
 /// Registers, and transactions between start and commit.
-#[derive(Default)]
 struct Store {
-    committed: FxHashMap<KeyId, ValueId>,
-    held: FxHashMap<KeyId, TxnId>,
+    /// By key: what is there.
+    committed: Vec<Option<ValueId>>,
+    /// By key: is somebody between start and commit who writes it?
+    held: Vec<bool>,
+    /// By key: what the transaction that starts has written itself, of which transaction that was.
+    own: Vec<Option<(TxnId, ValueId)>>,
 }
 
 impl Store {
+    fn new(keys: usize, given: &[(KeyId, ValueId)]) -> Self {
+        let mut committed = vec![None; keys];
+        for (key, value) in given {
+            committed[*key as usize] = Some(*value);
+        }
+        Self { committed, held: vec![false; keys], own: vec![None; keys] }
+    }
+
     /// Does it read what is there, or what it wrote itself? Nobody else may hold what it writes.
     fn start(&mut self, history: &TxnHistory, txn: TxnId) -> bool {
         let known = history.fate(txn) == Fate::Ok;
-        let mut own: FxHashMap<KeyId, ValueId> = FxHashMap::default();
-        let reads = history.mops(txn).all(|mop| match mop {
+        history.mops(txn).all(|mop| match mop {
             Mop::Write { key, value } => {
-                own.insert(key, value);
-                true
+                let own = self.own[key as usize].replace((txn, value));
+                let again = own.is_some_and(|(writer, _)| writer == txn);
+                !std::mem::replace(&mut self.held[key as usize], true) || again
             }
             Mop::Read { key, value } => {
-                !known || own.get(&key).or_else(|| self.committed.get(&key)).copied() == value
+                let own = self.own[key as usize].filter(|(writer, _)| *writer == txn);
+                let there = own.map(|(_, value)| value).or(self.committed[key as usize]);
+                !known || there == value
             }
             _ => true,
-        });
-        reads && own.keys().all(|key| self.held.insert(*key, txn).is_none())
+        })
     }
 
     fn commit(&mut self, history: &TxnHistory, txn: TxnId) -> bool {
         for (key, value) in history.mops(txn).filter_map(Mop::write) {
-            self.committed.insert(key, value);
-            self.held.remove(&key);
+            self.committed[key as usize] = Some(value);
+            self.held[key as usize] = false;
         }
         true
     }
