@@ -24,8 +24,9 @@
 //! `unread-own-write` added for a read that misses what its own transaction wrote.
 //!
 //! Cost: for the first two `O(n^1.5)`, for each reader and whom it read from the smaller of what
-//! the one reads and the other wrote; for the last `O(n × sessions)`, with clocks freed when nobody
-//! needs them. Refused: 2³⁵ steps of clocks and more.
+//! the one reads and the other wrote; for the last `O(n × sessions)`, and a binary search where a
+//! reader knows more of a session than whom it read from did; clocks lie in one array and are used
+//! again when nobody needs them. Refused: 2³⁵ steps of clocks and more.
 
 use super::graph::{Edge, Edges, Graph, Kind};
 use super::history::{KeyId, TxnId};
@@ -156,7 +157,7 @@ fn decide_one(sources: &Sources<'_>, level: Level, limits: &Limits) -> Decision 
     if level == Level::Causal {
         let graph = sources.graph();
         if let Some(cycle) = cycle_of(sources, &graph, limits) {
-            return violated(sources, level, &cycle);
+            return violated(sources, level, &cycle, limits);
         }
         order = Some(order_of(&scc::numbered(&graph).0));
     }
@@ -188,13 +189,17 @@ fn decide_one(sources: &Sources<'_>, level: Level, limits: &Limits) -> Decision 
         return exceeded();
     }
     if let Some(cycle) = cycle_of(sources, &graph, limits) {
-        return violated(sources, level, &cycle);
+        return violated(sources, level, &cycle, limits);
     }
     if limits.are_exceeded() {
         return exceeded();
     }
     let order = order_of(&scc::numbered(&graph).0);
-    if recheck::order(sources, level, &order) { Decision::Holds } else { rejected() }
+    match recheck::order(sources, level, &order, limits) {
+        Some(true) => Decision::Holds,
+        Some(false) => rejected(),
+        None => exceeded(),
+    }
 }
 
 fn rejected() -> Decision {
@@ -216,7 +221,7 @@ fn cycle_of(sources: &Sources<'_>, graph: &Graph, limits: &Limits) -> Option<cyc
 }
 
 /// The cycle in words, if each edge holds.
-fn violated(sources: &Sources<'_>, level: Level, cycle: &[Edge]) -> Decision {
+fn violated(sources: &Sources<'_>, level: Level, cycle: &[Edge], limits: &Limits) -> Decision {
     let history = sources.history();
     let wanted = |derived: &Derived| {
         cycle.iter().any(|edge| {
@@ -227,14 +232,12 @@ fn violated(sources: &Sources<'_>, level: Level, cycle: &[Edge]) -> Decision {
     let causal = level == Level::Causal;
     let order = causal.then(|| order_of(&scc::numbered(&sources.graph()).0));
     if cycle.iter().any(|edge| edge.kind == Kind::Ww) {
-        let found =
-            seen::derive(sources, level, order.as_deref(), &Limits::default(), &mut |one| {
-                let known =
-                    |other: &Derived| (other.before, other.after) == (one.before, one.after);
-                if wanted(&one) && !reasons.iter().any(known) {
-                    reasons.push(one);
-                }
-            });
+        let found = seen::derive(sources, level, order.as_deref(), limits, &mut |one| {
+            let known = |other: &Derived| (other.before, other.after) == (one.before, one.after);
+            if wanted(&one) && !reasons.iter().any(known) {
+                reasons.push(one);
+            }
+        });
         if let Err(why) = found {
             return Decision::Undecided(why);
         }
