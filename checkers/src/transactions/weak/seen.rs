@@ -210,7 +210,7 @@ struct Clocks<'s> {
     /// By transaction, which of the clocks is its own.
     places: Vec<u32>,
     /// One clock behind the other.
-    clocks: Vec<u32>,
+    memory: Vec<u32>,
     /// Clocks that nobody needs any more.
     spare: Vec<u32>,
 }
@@ -233,7 +233,7 @@ impl<'s> Clocks<'s> {
             writers: Vec::new(),
             uses,
             places: vec![NEVER; history.len()],
-            clocks: Vec::new(),
+            memory: Vec::new(),
             spare: Vec::new(),
         };
         clocks.place_writers();
@@ -313,7 +313,7 @@ impl<'s> Clocks<'s> {
     /// The clock of a transaction that somebody still needs.
     fn known(&self, txn: TxnId) -> Option<&[u32]> {
         let start = (self.places[txn as usize] as usize).checked_mul(self.sessions)?;
-        self.clocks.get(start..start.checked_add(self.sessions)?)
+        self.memory.get(start..start.checked_add(self.sessions)?)
     }
 
     fn keep(&mut self, txn: TxnId, clock: &[u32]) {
@@ -321,13 +321,13 @@ impl<'s> Clocks<'s> {
             return;
         }
         let place = self.spare.pop().unwrap_or_else(|| {
-            let place = u32::try_from(self.clocks.len() / self.sessions).unwrap_or(NEVER);
-            self.clocks.resize(self.clocks.len() + self.sessions, 0);
+            let place = u32::try_from(self.memory.len() / self.sessions).unwrap_or(NEVER);
+            self.memory.resize(self.memory.len() + self.sessions, 0);
             place
         });
         self.places[txn as usize] = place;
         let start = place as usize * self.sessions;
-        self.clocks[start..start + self.sessions].copy_from_slice(clock);
+        self.memory[start..start + self.sessions].copy_from_slice(clock);
     }
 
     fn release(&mut self, from: TxnId) {
