@@ -53,7 +53,7 @@ fn rows() -> Vec<Row> {
             }
         }
     }
-    for level in ["read-committed", "read-atomic", "causal", "serializable"] {
+    for level in ["axiomatic-read-committed", "axiomatic-read-atomic", "causal", "serializable"] {
         for transactions in [100_000, 1_000_000] {
             rows.push(row(Shape::Registers, transactions, Plant::None, Some(level)));
         }

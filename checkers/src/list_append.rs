@@ -59,6 +59,10 @@ strong-session variants, ...), --anomalies a,b (alone: only these).",
     make: |asked| {
         asked.only("list-append", &["--consistency-models", "--anomalies"])?;
         let options = transactions::options(asked)?;
+        if let Some(level) = options.consistency_models.iter().find(|level| level.is_axiomatic()) {
+            let message = format!("{level} is decided for registers only: --model rw-register");
+            return Err(model::BadOption(message));
+        }
         Ok(transactions::transactions(Shape::Lists, options, transactions::check_list_append))
     },
 };

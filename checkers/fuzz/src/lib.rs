@@ -16,7 +16,9 @@ use std::borrow::Cow;
 const LEVELS: &[&str] = &[
     "read-uncommitted",
     "read-committed",
+    "axiomatic-read-committed",
     "read-atomic",
+    "axiomatic-read-atomic",
     "causal",
     "monotonic-atomic-view",
     "cursor-stability",

@@ -43,6 +43,26 @@ impl fmt::Display for BadOption {
 impl std::error::Error for BadOption {}
 
 impl Options {
+    /// Takes the names of isolation levels as Plume and AWDIT mean them, who define them by axioms:
+    /// `read-committed` becomes `axiomatic-read-committed`, and so does `read-atomic`. These are
+    /// stronger than what Elle and Adya mean. The answer then names them so.
+    ///
+    /// ```
+    /// use schism_checkers::models::Options;
+    /// let names = vec!["read-committed".to_owned(), "causal".to_owned()];
+    /// let mut options = Options { consistency_models: Some(names), ..Options::default() };
+    /// options.define_by_axioms();
+    /// assert_eq!(options.consistency_models.unwrap(), ["axiomatic-read-committed", "causal"]);
+    /// ```
+    pub fn define_by_axioms(&mut self) {
+        for name in self.consistency_models.iter_mut().flatten() {
+            let plain = name.strip_prefix(':').unwrap_or(name);
+            if matches!(plain, "read-committed" | "read-atomic") {
+                *name = format!("axiomatic-{plain}");
+            }
+        }
+    }
+
     /// The names of the options that were given, as on the command line.
     pub fn given(&self) -> Vec<&'static str> {
         [

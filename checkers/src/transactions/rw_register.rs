@@ -30,14 +30,17 @@ future-read); orders of versions that contradict each other (cyclic-versions). B
 that nobody wrote, unless a key may have held them when the history began (garbage-read).
 
 Options: --consistency-models a,b (default strict-serializable; read-uncommitted, read-committed,
-read-atomic, causal, repeatable-read, snapshot-isolation, serializable, their strong and
-strong-session variants, ...), --anomalies a,b (alone: only these). Which version came after which
-may be assumed from --wfr-keys (in a transaction, writes follow reads), --sequential-keys (each
+read-atomic, axiomatic-read-committed, axiomatic-read-atomic, causal, repeatable-read,
+snapshot-isolation, serializable, their strong and strong-session variants, ...), --anomalies a,b
+(alone: only these). Which version came after which may be assumed from --wfr-keys (in a transaction, writes follow reads), --sequential-keys (each
 process meets a key's versions in order), --linearizable-keys (so do transactions one after the
 other), --transaction-order (as the store itself says, by the index of completions).
 
-Asked for read-committed, read-atomic or causal, it decides that level exactly (Biswas and Enea
-2019, with the order of each process). Asked for serializable or snapshot-isolation, with or
+read-committed is Adya's (PL-2: no G0, G1a, G1b, G1c), as with Elle; read-atomic is Cerone's, where
+no session counts. The levels that Biswas and Enea (2019) define by axioms, with the order of each
+process, are stronger: axiomatic-read-committed, axiomatic-read-atomic, causal. Of text in Plume's
+format, read-committed and read-atomic mean these, as for Plume and AWDIT. All but PL-2 are decided
+exactly. Asked for serializable or snapshot-isolation, with or
 without sessions or real time, it looks for an order that explains the history: `proved` names the
 models of which one was found and executed; if there can be none, the history is invalid
 (non-serializable, non-snapshot-isolation); `complete` says which, or that it was not decided. Of

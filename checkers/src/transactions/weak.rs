@@ -13,10 +13,13 @@
 //! - *causal*: all that leads to it through reads and sessions.
 //!
 //! So each level is a graph, and holds exactly if that has no cycle. The initial state counts as a
-//! transaction before all others. Sessions are processes; Elle's and Adya's levels know no sessions
-//! and their read committed is weaker (a transaction may go back to older states), so these levels
-//! are decided only if a user asks for one of them by name. A cycle whose reasons include a session
+//! transaction before all others. Sessions are processes. A cycle whose reasons include a session
 //! ends in `-process`, and then it rules out only models with sessions.
+//!
+//! Names: these axioms' first two levels are `axiomatic-read-committed` and
+//! `axiomatic-read-atomic`. Plain `read-committed` is Adya's PL-2, where a transaction may go back
+//! to older states: nothing is decided here for it. Plain `read-atomic` is that of Cerone,
+//! Bernardi and Gotsman (2015): the same axioms, in which no session counts.
 //!
 //! Soundness: a cycle is shown edge by edge and each edge rechecked. Without a cycle an order is
 //! made and rechecked against the axioms. That an order is enough needs that reads by themselves
@@ -24,8 +27,9 @@
 //! `unread-own-write` added for a read that misses what its own transaction wrote.
 //!
 //! Cost: for the first two `O(n^1.5)`, for each reader and whom it read from the smaller of what
-//! the one reads and the other wrote; for the last `O(n × sessions)`, with clocks freed when nobody
-//! needs them. Refused: 2³⁵ steps of clocks and more.
+//! the one reads and the other wrote; for the last `O(n × sessions)`, and a binary search where a
+//! reader knows more of a session than whom it read from did; clocks lie in one array and are used
+//! again when nobody needs them. Refused: 2³⁵ steps of clocks and more.
 
 use super::graph::{Edge, Edges, Graph, Kind};
 use super::history::{KeyId, TxnId};
@@ -53,28 +57,6 @@ pub(super) enum Level {
 }
 
 impl Level {
-    /// The levels that are asked for, the weakest first.
-    pub(super) fn asked(models: &[Model]) -> Vec<Self> {
-        let level = |model: &Model| match model.canonical() {
-            "PL-2" => Some(Self::ReadCommitted),
-            "read-atomic" => Some(Self::ReadAtomic),
-            "causal" | "causal-cerone" => Some(Self::Causal),
-            _ => None,
-        };
-        let mut levels: Vec<Self> = models.iter().filter_map(level).collect();
-        levels.sort_unstable();
-        levels.dedup();
-        levels
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::ReadCommitted => "read-committed",
-            Self::ReadAtomic => "read-atomic",
-            Self::Causal => "causal",
-        }
-    }
-
     /// A violation without, and with sessions among its reasons.
     fn kinds(self) -> [&'static str; 2] {
         match self {
@@ -82,6 +64,35 @@ impl Level {
             Self::ReadAtomic => ["read-atomic-cycle", "read-atomic-cycle-process"],
             Self::Causal => ["causal-cycle", "causal-cycle-process"],
         }
+    }
+}
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Wanted {
+    level: Level,
+    /// Do sessions count?
+    sessions: bool,
+    name: &'static str,
+}
+
+impl Wanted {
+    /// The levels that are asked for, the weakest first.
+    fn all(models: &[Model]) -> Vec<Self> {
+        let wanted = |model: &Model| {
+            let (level, sessions, name) = match model.canonical() {
+                name @ "axiomatic-read-committed" => (Level::ReadCommitted, true, name),
+                name @ "axiomatic-read-atomic" => (Level::ReadAtomic, true, name),
+                name @ "read-atomic" => (Level::ReadAtomic, false, name),
+                "causal" | "causal-cerone" => (Level::Causal, true, "causal"),
+                _ => return None,
+            };
+            Some(Self { level, sessions, name })
+        };
+        let mut all: Vec<Self> = models.iter().filter_map(wanted).collect();
+        all.sort_unstable();
+        all.dedup();
+        all
     }
 }
 
@@ -105,8 +116,8 @@ pub(super) struct Outcome {
 
 /// Adds to the options that what is found here is not to be.
 pub(super) fn expect(options: &mut Options) {
-    for level in Level::asked(&options.consistency_models) {
-        options.anomalies.push(level.kinds()[1].to_owned());
+    for Wanted { level, sessions, .. } in Wanted::all(&options.consistency_models) {
+        options.anomalies.push(level.kinds()[usize::from(sessions)].to_owned());
         options.anomalies.push("unread-own-write".to_owned());
     }
 }
@@ -119,7 +130,7 @@ pub(super) fn decide(
     anomalies: &mut Anomalies,
 ) -> Outcome {
     let mut outcome = Outcome::default();
-    let levels = Level::asked(models);
+    let levels = Wanted::all(models);
     if levels.is_empty() {
         return outcome;
     }
@@ -130,10 +141,10 @@ pub(super) fn decide(
         anomalies.first.add("unread-own-write", || anomaly);
     }
     let own = anomalies.first.count("unread-own-write") == 0;
-    let sources = Sources::new(registers, true);
-    for level in levels {
+    for Wanted { level, sessions, name } in levels {
+        let sources = Sources::new(registers, sessions);
         match decide_one(&sources, level, limits) {
-            Decision::Holds => outcome.proved.extend((plausible && own).then(|| level.name())),
+            Decision::Holds => outcome.proved.extend((plausible && own).then_some(name)),
             Decision::Undecided(why) => outcome.undecided = Some(why),
             Decision::Violated(found) => {
                 let alone = Sources::new(registers, false);
@@ -156,7 +167,7 @@ fn decide_one(sources: &Sources<'_>, level: Level, limits: &Limits) -> Decision 
     if level == Level::Causal {
         let graph = sources.graph();
         if let Some(cycle) = cycle_of(sources, &graph, limits) {
-            return violated(sources, level, &cycle);
+            return violated(sources, level, &cycle, limits);
         }
         order = Some(order_of(&scc::numbered(&graph).0));
     }
@@ -188,13 +199,17 @@ fn decide_one(sources: &Sources<'_>, level: Level, limits: &Limits) -> Decision 
         return exceeded();
     }
     if let Some(cycle) = cycle_of(sources, &graph, limits) {
-        return violated(sources, level, &cycle);
+        return violated(sources, level, &cycle, limits);
     }
     if limits.are_exceeded() {
         return exceeded();
     }
     let order = order_of(&scc::numbered(&graph).0);
-    if recheck::order(sources, level, &order) { Decision::Holds } else { rejected() }
+    match recheck::order(sources, level, &order, limits) {
+        Some(true) => Decision::Holds,
+        Some(false) => rejected(),
+        None => exceeded(),
+    }
 }
 
 fn rejected() -> Decision {
@@ -216,7 +231,7 @@ fn cycle_of(sources: &Sources<'_>, graph: &Graph, limits: &Limits) -> Option<cyc
 }
 
 /// The cycle in words, if each edge holds.
-fn violated(sources: &Sources<'_>, level: Level, cycle: &[Edge]) -> Decision {
+fn violated(sources: &Sources<'_>, level: Level, cycle: &[Edge], limits: &Limits) -> Decision {
     let history = sources.history();
     let wanted = |derived: &Derived| {
         cycle.iter().any(|edge| {
@@ -227,14 +242,12 @@ fn violated(sources: &Sources<'_>, level: Level, cycle: &[Edge]) -> Decision {
     let causal = level == Level::Causal;
     let order = causal.then(|| order_of(&scc::numbered(&sources.graph()).0));
     if cycle.iter().any(|edge| edge.kind == Kind::Ww) {
-        let found =
-            seen::derive(sources, level, order.as_deref(), &Limits::default(), &mut |one| {
-                let known =
-                    |other: &Derived| (other.before, other.after) == (one.before, one.after);
-                if wanted(&one) && !reasons.iter().any(known) {
-                    reasons.push(one);
-                }
-            });
+        let found = seen::derive(sources, level, order.as_deref(), limits, &mut |one| {
+            let known = |other: &Derived| (other.before, other.after) == (one.before, one.after);
+            if wanted(&one) && !reasons.iter().any(known) {
+                reasons.push(one);
+            }
+        });
         if let Err(why) = found {
             return Decision::Undecided(why);
         }

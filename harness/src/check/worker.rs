@@ -99,6 +99,7 @@ fn judge(job: &Job, path: &OsString) -> Result<Done, Trouble> {
     };
     if format == Format::Plume {
         without_real_time(model.name, &mut options)?;
+        options.define_by_axioms();
     }
     let progress = Arc::new(Progress::new(bytes, job.progress));
     let limits = Limits::default();

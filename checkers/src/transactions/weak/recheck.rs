@@ -1,10 +1,11 @@
 //! Rechecks what the levels' graphs say, by the axioms alone.
 
-use super::Level;
 use super::seen::Derived;
 use super::sources::Sources;
+use super::{Level, ReadFrom};
 use crate::transactions::history::TxnId;
 use rustc_hash::{FxHashMap, FxHashSet};
+use schism_core::limits::Limits;
 
 /// Did the reader see `before`, which wrote the key, and read the key from another? For causality
 /// `O(transactions)`.
@@ -44,8 +45,13 @@ pub(super) fn derived(sources: &Sources<'_>, level: Level, derived: &Derived) ->
     }
 }
 
-/// Is this an order of commits as the level's axioms want it?
-pub(super) fn order(sources: &Sources<'_>, level: Level, order: &[TxnId]) -> bool {
+/// Is this an order of commits as the level's axioms want it? `None` if a limit was reached first.
+pub(super) fn order(
+    sources: &Sources<'_>,
+    level: Level,
+    order: &[TxnId],
+    limits: &Limits,
+) -> Option<bool> {
     let history = sources.history();
     let mut places: Vec<u32> = vec![0; history.len()];
     for (place, txn) in (1..).zip(order) {
@@ -57,53 +63,88 @@ pub(super) fn order(sources: &Sources<'_>, level: Level, order: &[TxnId]) -> boo
         earlier(sources.before(txn)) && sources.reads(txn).all(|(_, from)| earlier(from))
     };
     if places.contains(&0) || !history.txns().filter(|txn| sources.happened(*txn)).all(agrees) {
-        return false;
+        return Some(false);
     }
-    match level {
-        Level::ReadCommitted | Level::ReadAtomic => {
-            history.returns().iter().all(|reader| reads_fit(sources, level, *reader, &place))
-                && (level == Level::ReadCommitted || sessions_fit(sources, &place))
+    if level == Level::Causal {
+        return history_fits(sources, order, &place, limits);
+    }
+    let mut fits = Fits::new(sources, level);
+    for readers in history.returns().chunks(4096) {
+        if limits.are_exceeded() {
+            return None;
         }
-        Level::Causal => history_fits(sources, order, &place),
+        if !readers.iter().all(|reader| fits.reads(*reader, &place)) {
+            return Some(false);
+        }
     }
+    Some(level == Level::ReadCommitted || sessions_fit(sources, &place))
 }
 
 /// Does each read come from the last that the reader saw of those who wrote the key?
-fn reads_fit(
-    sources: &Sources<'_>,
+struct Fits<'s> {
+    sources: &'s Sources<'s>,
     level: Level,
-    reader: TxnId,
-    place: &impl Fn(Option<TxnId>) -> u32,
-) -> bool {
-    let reads: Vec<_> = sources.reads(reader).collect();
-    let mut keys: Vec<u32> = reads.iter().map(|(key, _)| *key).collect();
-    keys.sort_unstable();
-    keys.dedup();
-    // By key, the last place of a writer that is seen.
-    let mut latest: FxHashMap<u32, u32> = FxHashMap::default();
-    let mut met: FxHashSet<TxnId> = FxHashSet::default();
-    let mut see = |latest: &mut FxHashMap<u32, u32>, writer: Option<TxnId>| {
-        let Some(writer) = writer.filter(|writer| met.insert(*writer)) else { return };
-        let written = sources.written(writer);
+    reads: Vec<ReadFrom>,
+    /// By key: the reader that read it last, plus 1; the last place of a writer that it saw.
+    latest: Vec<(u32, u32)>,
+    /// By writer: the last reader that saw it, plus 1.
+    met: Vec<u32>,
+}
+
+impl<'s> Fits<'s> {
+    fn new(sources: &'s Sources<'s>, level: Level) -> Self {
+        let history = sources.history();
+        let latest = vec![(0, 0); history.keys().len()];
+        Self { sources, level, reads: Vec::new(), latest, met: vec![0; history.len()] }
+    }
+
+    fn reads(&mut self, reader: TxnId, place: &impl Fn(Option<TxnId>) -> u32) -> bool {
+        let mut reads = std::mem::take(&mut self.reads);
+        reads.clear();
+        reads.extend(self.sources.reads(reader));
+        for (key, _) in &reads {
+            self.latest[*key as usize] = (reader + 1, 0);
+        }
+        if self.level == Level::ReadAtomic {
+            for (_, from) in &reads {
+                self.see(reader, &reads, *from, place);
+            }
+        }
+        let fits = reads.iter().all(|(key, from)| {
+            self.see(reader, &reads, *from, place);
+            self.latest[*key as usize].1 <= place(*from)
+        });
+        self.reads = reads;
+        fits
+    }
+
+    fn see(
+        &mut self,
+        reader: TxnId,
+        reads: &[ReadFrom],
+        writer: Option<TxnId>,
+        place: &impl Fn(Option<TxnId>) -> u32,
+    ) {
+        let Some(writer) = writer else { return };
+        if std::mem::replace(&mut self.met[writer as usize], reader + 1) == reader + 1 {
+            return;
+        }
+        let at = place(Some(writer));
+        let latest = &mut self.latest;
         let mut add = |key: u32| {
-            let last = latest.entry(key).or_default();
-            *last = (*last).max(place(Some(writer)));
+            let (of, last) = &mut latest[key as usize];
+            if *of == reader + 1 {
+                *last = (*last).max(at);
+            }
         };
-        if written.len() <= keys.len() {
+        let written = self.sources.written(writer);
+        if written.len() <= reads.len() {
             written.iter().copied().for_each(&mut add);
         } else {
-            keys.iter().copied().filter(|key| sources.writes(writer, *key)).for_each(&mut add);
-        }
-    };
-    if level == Level::ReadAtomic {
-        for (_, from) in &reads {
-            see(&mut latest, *from);
+            let keys = reads.iter().map(|(key, _)| *key);
+            keys.filter(|key| self.sources.writes(writer, *key)).for_each(&mut add);
         }
     }
-    reads.iter().all(|(key, from)| {
-        see(&mut latest, *from);
-        latest.get(key).is_none_or(|last| *last <= place(*from))
-    })
 }
 
 /// Does each read come from no earlier than what its session had written before?
@@ -122,17 +163,18 @@ fn sessions_fit(sources: &Sources<'_>, place: &impl Fn(Option<TxnId>) -> u32) ->
     })
 }
 
-/// The same for all that leads to a reader: by clocks along the order itself.
+/// The same for all that leads to a reader: by clocks along the order itself. What these leave out
+/// leads to whom was read from, and then its place is earlier, as has been seen.
 fn history_fits(
     sources: &Sources<'_>,
     order: &[TxnId],
     place: &impl Fn(Option<TxnId>) -> u32,
-) -> bool {
+    limits: &Limits,
+) -> Option<bool> {
     let mut fits = true;
     let check = &mut |derived: Derived| {
         fits &= place(Some(derived.before)) <= place(derived.after);
     };
-    let unlimited = schism_core::limits::Limits::default();
-    let run = super::seen::derive(sources, Level::Causal, Some(order), &unlimited, check);
-    run.is_ok() && fits
+    super::seen::derive(sources, Level::Causal, Some(order), limits, check).ok()?;
+    Some(fits)
 }

@@ -184,33 +184,40 @@ fn session_writes(sources: &Sources<'_>, found: &mut dyn FnMut(Derived)) {
 /// How much work clocks may be.
 const MOST: u64 = 1 << 35;
 
+/// The writers of a key in one session, in its order.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    session: u32,
+    /// Where they begin; they end where the next run begins.
+    start: u32,
+}
+
 /// Causality by vector clocks: by session, how many of its transactions lead to one.
+///
+/// What leads to whom was read from as well is left out: reads and sessions put it before that one
+/// already. So of a session only the transactions count by which the reader's clock is ahead of
+/// that of whom it read from, and few sessions have any.
 struct Clocks<'s> {
     sources: &'s Sources<'s>,
-    /// By key, where its writers begin; those are in the order of sessions.
+    sessions: usize,
+    /// By key, where its runs begin.
     starts: Vec<u32>,
-    writers: Vec<(Place, TxnId)>,
+    runs: Vec<Run>,
+    /// The writers of each run: which of its session's transactions, and its name.
+    writers: Vec<(u32, TxnId)>,
     /// By transaction, how many others still need its clock.
     uses: Vec<u32>,
-    known: Vec<Option<Box<[u32]>>>,
-    spare: Vec<Box<[u32]>>,
+    /// By transaction, which of the clocks is its own.
+    places: Vec<u32>,
+    /// One clock behind the other.
+    memory: Vec<u32>,
+    /// Clocks that nobody needs any more.
+    spare: Vec<u32>,
 }
 
 impl<'s> Clocks<'s> {
     fn new(sources: &'s Sources<'s>) -> Self {
         let history = sources.history();
-        let mut starts = vec![0_u32; history.keys().len() + 1];
-        let mut writers: Vec<(Place, TxnId)> = Vec::new();
-        for (key, txn) in sources.left_behind() {
-            starts[key as usize + 1] += 1;
-            writers.push((sources.at(txn), txn));
-        }
-        for key in 1..starts.len() {
-            starts[key] += starts[key - 1];
-        }
-        for pair in starts.windows(2) {
-            writers[pair[0] as usize..pair[1] as usize].sort_unstable();
-        }
         let mut uses = vec![0; history.len()];
         for txn in history.txns().filter(|txn| sources.happened(*txn)) {
             let froms = sources.reads(txn).filter_map(|(_, from)| from);
@@ -218,8 +225,44 @@ impl<'s> Clocks<'s> {
                 uses[from as usize] += 1;
             }
         }
-        let known = history.txns().map(|_| None).collect();
-        Self { sources, starts, writers, uses, known, spare: Vec::new() }
+        let mut clocks = Self {
+            sources,
+            sessions: sources.sessions() as usize,
+            starts: Vec::with_capacity(history.keys().len() + 1),
+            runs: Vec::new(),
+            writers: Vec::new(),
+            uses,
+            places: vec![NEVER; history.len()],
+            memory: Vec::new(),
+            spare: Vec::new(),
+        };
+        clocks.place_writers();
+        clocks
+    }
+
+    fn place_writers(&mut self) {
+        let sources = self.sources;
+        let mut left = sources.left_behind().peekable();
+        let mut of_key: Vec<(Place, TxnId)> = Vec::new();
+        for (key, _) in (0..).zip(sources.history().keys()) {
+            self.starts.push(u32::try_from(self.runs.len()).unwrap_or(NEVER));
+            of_key.clear();
+            while let Some((_, txn)) = left.next_if(|(other, _)| *other == key) {
+                of_key.push((sources.at(txn), txn));
+            }
+            of_key.sort_unstable();
+            let mut last = None;
+            for (Place { session, nth }, txn) in &of_key {
+                if last.replace(*session) != Some(*session) {
+                    let start = u32::try_from(self.writers.len()).unwrap_or(NEVER);
+                    self.runs.push(Run { session: *session, start });
+                }
+                self.writers.push((*nth, *txn));
+            }
+        }
+        self.starts.push(u32::try_from(self.runs.len()).unwrap_or(NEVER));
+        let start = u32::try_from(self.writers.len()).unwrap_or(NEVER);
+        self.runs.push(Run { session: NEVER, start });
     }
 
     fn run(
@@ -228,11 +271,13 @@ impl<'s> Clocks<'s> {
         limits: &Limits,
         found: &mut dyn FnMut(Derived),
     ) -> Result<(), String> {
-        let sessions = self.sources.sessions() as usize;
+        let sessions = self.sessions;
         if order.len() as u64 * sessions as u64 > MOST {
             return Err(format!("{sessions} sessions are too many for causality"));
         }
-        let mut froms: Vec<TxnId> = Vec::new();
+        let nothing = vec![0; sessions];
+        let mut clock = vec![0; sessions];
+        let mut reads: Vec<ReadFrom> = Vec::new();
         for (count, txn) in order.iter().copied().enumerate() {
             if count % 1024 == 0 && limits.are_exceeded() {
                 return Err(limits.exceeded().unwrap_or("a limit").to_owned());
@@ -240,55 +285,77 @@ impl<'s> Clocks<'s> {
             if !self.sources.happened(txn) {
                 continue;
             }
-            let mut clock =
-                self.spare.pop().unwrap_or_else(|| vec![0; sessions].into_boxed_slice());
+            reads.clear();
+            reads.extend(self.sources.reads(txn));
+            let before = self.sources.before(txn);
             clock.fill(0);
-            froms.clear();
-            froms.extend(self.sources.reads(txn).filter_map(|(_, from)| from));
-            froms.extend(self.sources.before(txn));
-            for from in &froms {
-                self.join(&mut clock, *from);
+            for from in before.into_iter().chain(reads.iter().filter_map(|(_, from)| *from)) {
+                for (left, right) in clock.iter_mut().zip(self.known(from).unwrap_or_default()) {
+                    *left = (*left).max(*right);
+                }
             }
-            self.derive(txn, &clock, found);
+            for (key, after) in &reads {
+                let seen = after.and_then(|after| self.known(after)).unwrap_or(&nothing);
+                self.missed(*key, &clock, seen, &mut |before| {
+                    found(Derived { before, after: *after, reader: txn, key: *key });
+                });
+            }
+            for from in before.into_iter().chain(reads.iter().filter_map(|(_, from)| *from)) {
+                self.release(from);
+            }
             let Place { session, nth } = self.sources.at(txn);
             clock[session as usize] = nth + 1;
-            if self.uses[txn as usize] > 0 {
-                self.known[txn as usize] = Some(clock);
-            } else {
-                self.spare.push(clock);
-            }
+            self.keep(txn, &clock);
         }
         Ok(())
     }
 
-    fn join(&mut self, clock: &mut [u32], from: TxnId) {
-        let slot = &mut self.known[from as usize];
-        if let Some(other) = slot {
-            for (left, right) in clock.iter_mut().zip(other.iter()) {
-                *left = (*left).max(*right);
-            }
+    /// The clock of a transaction that somebody still needs.
+    fn known(&self, txn: TxnId) -> Option<&[u32]> {
+        let start = (self.places[txn as usize] as usize).checked_mul(self.sessions)?;
+        self.memory.get(start..start.checked_add(self.sessions)?)
+    }
+
+    fn keep(&mut self, txn: TxnId, clock: &[u32]) {
+        if self.uses[txn as usize] == 0 {
+            return;
         }
+        let place = self.spare.pop().unwrap_or_else(|| {
+            let place = u32::try_from(self.memory.len() / self.sessions).unwrap_or(NEVER);
+            self.memory.resize(self.memory.len() + self.sessions, 0);
+            place
+        });
+        self.places[txn as usize] = place;
+        let start = place as usize * self.sessions;
+        self.memory[start..start + self.sessions].copy_from_slice(clock);
+    }
+
+    fn release(&mut self, from: TxnId) {
         let uses = &mut self.uses[from as usize];
         *uses = uses.saturating_sub(1);
         if *uses == 0 {
-            self.spare.extend(slot.take());
+            let place = std::mem::replace(&mut self.places[from as usize], NEVER);
+            self.spare.extend((place != NEVER).then_some(place));
         }
     }
 
-    /// Of each session that wrote a key, the last that leads here comes before what was read.
-    fn derive(&self, reader: TxnId, clock: &[u32], found: &mut dyn FnMut(Derived)) {
-        for (key, after) in self.sources.reads(reader) {
-            let range = self.starts[key as usize]..self.starts[key as usize + 1];
-            let mut rest = &self.writers[range.start as usize..range.end as usize];
-            while let Some((Place { session, .. }, _)) = rest.first() {
-                let of_session = rest.partition_point(|(place, _)| place.session == *session);
-                let (here, others) = rest.split_at(of_session);
-                let known = here.partition_point(|(place, _)| place.nth < clock[*session as usize]);
-                rest = others;
-                let Some((_, before)) = here[..known].last().copied() else { continue };
-                if Some(before) != after {
-                    found(Derived { before, after, reader, key });
-                }
+    /// Of each session that wrote a key, the last that this clock knows, unless the other, of whom
+    /// the key was read from, knows it too.
+    fn missed(&self, key: KeyId, clock: &[u32], seen: &[u32], miss: &mut dyn FnMut(TxnId)) {
+        let range = self.starts[key as usize] as usize..self.starts[key as usize + 1] as usize;
+        let runs = &self.runs[range.start..=range.end];
+        for pair in runs.windows(2) {
+            let session = pair[0].session as usize;
+            let (known, seen) = (clock[session], seen[session]);
+            if known <= seen {
+                continue;
+            }
+            let writers = &self.writers[pair[0].start as usize..pair[1].start as usize];
+            let count = writers.partition_point(|(nth, _)| *nth < known);
+            if let Some((nth, before)) = writers[..count].last()
+                && *nth >= seen
+            {
+                miss(*before);
             }
         }
     }
