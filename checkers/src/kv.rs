@@ -31,7 +31,8 @@
 //! `stale-read`, `out-of-order` (appends against real time), `not-linearizable`.
 //!
 //! `O(n log n)` operations on strings, for as many lengths of appended strings as there are. An
-//! order is verified by `linearizable::verify`.
+//! order is verified by `linearizable::verify`, a violation by the general engine on the operations
+//! that it names (`recheck`), as far as a small budget goes.
 //!
 //! ```
 //! use schism_checkers::kv::KeyValue;
@@ -52,11 +53,13 @@ mod blocks;
 mod future;
 mod makers;
 mod pasts;
+mod recheck;
 
 use crate::linearizable::timed::Timed;
 use crate::linearizable::verify;
 use crate::model::{Model, typed};
 use crate::objects::{self, Decided, Kind, Object, PLEASE_REPORT, Ruling, Violation};
+use rustc_hash::FxHashSet;
 use schism_core::api::Key;
 use schism_core::api::kv::{Call, Kv, KvOp, Reply};
 use schism_core::checker::{Checker, Finding};
@@ -119,7 +122,7 @@ impl Kind for KeyValue {
         let pasts = match pasts::Pasts::of(object, limits) {
             pasts::Known::Certain(pasts) => pasts,
             pasts::Known::Wrong(violation) => {
-                return Decided::new(by, Ruling::Violated(violation));
+                return Decided::new(by, confirmed(object, violation, FxHashSet::default()));
             }
             pasts::Known::Ambiguous => {
                 return future::by_search(object, limits);
@@ -142,7 +145,7 @@ fn try_each<'h>(
     ways: makers::Makers,
     limits: &Limits,
 ) -> Ruling<'h, Kv> {
-    let several = ways.several();
+    let (several, chosen) = (ways.several(), ways.are_chosen());
     let mut found = None;
     for makers in ways {
         if let Some(limit) = limits.exceeded() {
@@ -157,12 +160,36 @@ fn try_each<'h>(
         }
     }
     let Some(violation) = found else { return Ruling::Open(PLEASE_REPORT.to_owned()) };
+    // What shows a past is a get of the last string that was made of it; but any get may have
+    // excluded one of several equal appends.
+    let states = pasts.states.iter();
+    let evidence = if chosen {
+        states.flat_map(|state| &state.gets).copied().collect()
+    } else {
+        let last = states.filter(|state| state.after.is_none());
+        last.filter_map(|state| state.gets.first()).copied().collect()
+    };
     let because = several.then(|| {
         "whichever of several equal appends is taken to have made which string, something like \
          this is in the way"
             .to_owned()
     });
-    Ruling::Violated(Violation { because, ..violation })
+    confirmed(object, Violation { because, ..violation }, evidence)
+}
+
+/// The violation, unless all writes, with the gets that it names and those that show the pasts, turn
+/// out to have an order.
+fn confirmed<'h>(
+    object: &Object<'h, Kv>,
+    violation: Violation<'h, Kv>,
+    mut gets: FxHashSet<usize>,
+) -> Ruling<'h, Kv> {
+    let position = |op: &Op<Kv>| object.ops.binary_search_by_key(&op.invoked.index, |op| op.start);
+    gets.extend(violation.core.iter().filter_map(|(op, _)| position(op).ok()));
+    match recheck::is_impossible(object, &gets) {
+        Some(false) => Ruling::Open(PLEASE_REPORT.to_owned()),
+        Some(true) | None => Ruling::Violated(violation),
+    }
 }
 
 /// What a key holds.

@@ -48,6 +48,7 @@ pub mod leader_election;
 pub mod linearizable;
 pub mod list_append;
 pub mod locks;
+pub mod log_patterns;
 pub mod long_fork;
 pub mod minimize;
 pub mod models;
@@ -57,6 +58,7 @@ pub mod partitioned_log;
 pub mod priority_queue;
 pub mod record;
 pub mod recovery;
+pub mod semaphore;
 pub mod sequential;
 pub mod session_guarantees;
 pub mod set_full;
@@ -66,6 +68,7 @@ pub mod strongest_model;
 pub mod total_order;
 pub mod total_queue;
 pub mod transactions;
+pub mod unhandled_errors;
 pub mod unique_ids;
 pub mod unordered_queue;
 pub mod watch;
@@ -103,6 +106,7 @@ pub const CHECKERS: &[(&str, &str)] = &[
     (leader_election::NAME, "at most one leader a term, or at one time"),
     (linearizable::NAME, "registers behave as if there were one copy"),
     (list_append::NAME, "transactions over lists are strict-serializable"),
+    (log_patterns::NAME, "what nodes logged: panics, corrupted data, what a user names"),
     (long_fork::NAME, "no two reads see two writes in opposite orders"),
     (monotonic::NAME, "values that only grow are never seen to shrink"),
     (multi_register::NAME, "transactions over registers take effect at one moment each"),
@@ -112,6 +116,7 @@ pub const CHECKERS: &[(&str, &str)] = &[
     (recovery::NAME, "operations succeed again within a bound after healing"),
     (locks::REENTRANT_NAME, "the same for a mutex that its holder may acquire again"),
     (transactions::RW_REGISTER.name, "transactions over registers are strict-serializable"),
+    (semaphore::NAME, "a semaphore never has more holders than permits"),
     (sequential::NAME, "registers have one order that agrees with each process's"),
     (session_guarantees::NAME, "registers keep session guarantees, PRAM, causal consistency"),
     (set_full::NAME, "nothing acknowledged is lost from a growing set"),
@@ -120,6 +125,7 @@ pub const CHECKERS: &[(&str, &str)] = &[
     (strongest_model::NAME, "the strongest consistency that registers show; judges nothing"),
     (total_order::NAME, "every node delivers the same messages in the same order"),
     (total_queue::NAME, "whatever is put into a queue comes out, and nothing else"),
+    (unhandled_errors::NAME, "errors that clients did not foresee; judges nothing"),
     (unique_ids::NAME, "no identifier is handed out twice"),
     (unordered_queue::NAME, "queues hand out what was put in, once"),
     (watch::NAME, "watchers are told of every change, once, in order, and whole"),

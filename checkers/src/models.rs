@@ -29,9 +29,9 @@
 use crate::{
     add_remove_set, bank, causal_reverse, consensus, coordinated_attack, counter, durability,
     fencing_lock, fifo_queue, kv, leader_election, linearizable, list_append, locks, long_fork,
-    monotonic, multi_register, partitioned_log, priority_queue, sequential, session_guarantees,
-    set_full, stack, strongest_model, total_order, total_queue, transactions, unique_ids,
-    unordered_queue, watch,
+    monotonic, multi_register, partitioned_log, priority_queue, semaphore, sequential,
+    session_guarantees, set_full, stack, strongest_model, total_order, total_queue, transactions,
+    unique_ids, unordered_queue, watch,
 };
 
 pub use crate::model::{BadOption, Judge, Judged, Model, Options};
@@ -50,6 +50,7 @@ pub const MODELS: &[Model] = &[
     locks::MUTEX,
     locks::REENTRANT_MUTEX,
     fencing_lock::MODEL,
+    semaphore::MODEL,
     fifo_queue::MODEL,
     unordered_queue::MODEL,
     priority_queue::MODEL,

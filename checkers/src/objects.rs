@@ -299,7 +299,18 @@ pub(crate) fn by_search<'h, M: Model>(
     limits: &Limits,
     did: impl Fn(&Op<M::Api>) -> String,
 ) -> Decided<'h, M::Api> {
-    by_search_verified::<M>(ops, limits, did, |order| verify::is_linearization::<M>(ops, order))
+    by_search_from(&M::init(), ops, limits, did)
+}
+
+/// Decides by the general engine, from this state on.
+pub(crate) fn by_search_from<'h, M: Model>(
+    state: &M,
+    ops: &[Timed<'h, M::Api>],
+    limits: &Limits,
+    did: impl Fn(&Op<M::Api>) -> String,
+) -> Decided<'h, M::Api> {
+    let verify = |order: &[usize]| verify::is_linearization_from(state.clone(), ops, order);
+    searched(state, ops, limits, did, verify)
 }
 
 /// Decides by the general engine, with a verifier of one's own.
@@ -309,10 +320,20 @@ pub(crate) fn by_search_verified<'h, M: Model>(
     did: impl Fn(&Op<M::Api>) -> String,
     verify: impl Fn(&[usize]) -> bool,
 ) -> Decided<'h, M::Api> {
-    let ruling = match search::decide::<M>(ops, BUDGET) {
+    searched(&M::init(), ops, limits, did, verify)
+}
+
+fn searched<'h, M: Model>(
+    state: &M,
+    ops: &[Timed<'h, M::Api>],
+    limits: &Limits,
+    did: impl Fn(&Op<M::Api>) -> String,
+    verify: impl Fn(&[usize]) -> bool,
+) -> Decided<'h, M::Api> {
+    let ruling = match search::decide_beginning(state.clone(), ops, BUDGET) {
         Answer::Linearizable(order) if verify(&order) => Ruling::Linearizable,
         Answer::Linearizable(_) => Ruling::Open(PLEASE_REPORT.to_owned()),
-        Answer::Impossible => Ruling::Violated(unexplained::<M>(ops, limits, did)),
+        Answer::Impossible => Ruling::Violated(unexplained(state, ops, limits, did)),
         Answer::Exhausted => Ruling::Open(format!(
             "not decided within the budget of {BUDGET} steps, {}",
             count(ops.len(), "operation", "operations")
@@ -324,6 +345,7 @@ pub(crate) fn by_search_verified<'h, M: Model>(
 /// A violation of which only this is known: with the return of one operation, the history so far
 /// became impossible.
 fn unexplained<'h, M: Model>(
+    state: &M,
     ops: &[Timed<'h, M::Api>],
     limits: &Limits,
     did: impl Fn(&Op<M::Api>) -> String,
@@ -332,7 +354,7 @@ fn unexplained<'h, M: Model>(
         if limits.are_exceeded() {
             Answer::Exhausted
         } else {
-            search::decide::<M>(ops, CULPRIT_BUDGET)
+            search::decide_beginning(state.clone(), ops, CULPRIT_BUDGET)
         }
     });
     let Some(culprit) = culprit else {
@@ -356,6 +378,15 @@ pub(crate) fn core_is_impossible<M: Model>(
     ops: &[Timed<'_, M::Api>],
     core: &[usize],
 ) -> Option<bool> {
+    core_is_impossible_from(M::init(), ops, core)
+}
+
+/// The same, from this state on.
+pub(crate) fn core_is_impossible_from<M: Model>(
+    state: M,
+    ops: &[Timed<'_, M::Api>],
+    core: &[usize],
+) -> Option<bool> {
     if core.len() > CORE_LEN {
         return None;
     }
@@ -363,7 +394,7 @@ pub(crate) fn core_is_impossible<M: Model>(
     core.sort_unstable();
     core.dedup();
     let core: Vec<Timed<'_, M::Api>> = core.into_iter().map(|position| ops[position]).collect();
-    match search::decide::<M>(&core, CORE_BUDGET) {
+    match search::decide_beginning(state, &core, CORE_BUDGET) {
         Answer::Linearizable(_) => Some(false),
         Answer::Impossible => Some(true),
         Answer::Exhausted => None,

@@ -4,6 +4,8 @@
 //! rests on can be missing from the directory. Results are written before they are drawn: a report
 //! that fails costs no verdict.
 
+mod logs;
+
 use crate::store::RunDir;
 use crate::systems::{Configure, SystemOptions};
 use crate::{beliefs, journal, registry};
@@ -34,6 +36,14 @@ pub const WARNING: &str = "warning";
 /// The round trip between nodes in milliseconds, measured before anything else.
 pub const ROUND_TRIP: &str = "round-trip-ms";
 
+/// Checkers whose sentence is no reason for a valid verdict.
+const INFORMING: [&str; 4] = [
+    schism_checkers::availability::NAME,
+    schism_checkers::stats::NAME,
+    schism_checkers::unhandled_errors::NAME,
+    schism_checkers::log_patterns::NAME,
+];
+
 /// What a node's log may add to a report, in bytes.
 const LOG_TAIL: u64 = 200_000;
 
@@ -60,9 +70,13 @@ pub fn stored<S: Configure, W: Workload + Default>(run: &RunDir) -> anyhow::Resu
     let journal = journal::read(&run.file("faults.jsonl")).unwrap_or_default();
     let params = params(&record, serving::<S>(&record)?);
     let facts = facts(&history, &journal, &record, &workload, &params);
-    let (verdict, findings) =
+    let (mut verdict, mut findings) =
         schism_checkers::judge(&workload.checkers(&params), &history, &facts, &Limits::default());
+    let logged = logs::look_through(run, &record)?;
+    verdict = verdict.merge(logged.finding.verdict.clone());
+    findings.push(logged.finding);
     let mut warnings = words(&history, WARNING);
+    warnings.extend(logged.warnings);
     if read.truncated {
         warnings.push("the history's last line was cut off, and is left out".to_owned());
     }
@@ -158,7 +172,7 @@ fn headline(verdict: &Verdict, findings: &[FindingRecord]) -> String {
         Verdict::Valid => {
             let judging: Vec<&str> = findings
                 .iter()
-                .filter(|finding| !["stats", "availability"].contains(&finding.checker.as_str()))
+                .filter(|finding| !INFORMING.contains(&finding.checker.as_str()))
                 .map(|finding| finding.summary.as_str())
                 .collect();
             judging

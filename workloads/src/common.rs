@@ -4,6 +4,7 @@ use schism_checkers::availability::Availability;
 use schism_checkers::coverage::Coverage as CoverageChecker;
 use schism_checkers::recovery::Recovery;
 use schism_checkers::stats::Stats;
+use schism_checkers::unhandled_errors::UnhandledErrors;
 use schism_core::api::Api;
 use schism_core::checker::Checker;
 use schism_core::event::Kind;
@@ -77,7 +78,7 @@ pub(crate) fn modest(params: &Params, share: f64) -> usize {
     count
 }
 
-/// The checkers that judge a run of any Api: did it recover, was it meaningful; and two that only
+/// The checkers that judge a run of any Api: did it recover, was it meaningful; and three that only
 /// count.
 pub(crate) fn general<A: Api>() -> Vec<Box<dyn Checker<A>>> {
     vec![
@@ -85,5 +86,6 @@ pub(crate) fn general<A: Api>() -> Vec<Box<dyn Checker<A>>> {
         Box::new(CoverageChecker),
         Box::new(Availability),
         Box::new(Stats),
+        Box::<UnhandledErrors>::default(),
     ]
 }

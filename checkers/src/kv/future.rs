@@ -6,8 +6,8 @@
 //! string depends on no more than that.
 
 use super::{Text, did};
-use crate::linearizable::timed::Timed;
-use crate::linearizable::verify;
+use crate::linearizable::timed::{Answer, Timed};
+use crate::linearizable::{search, verify};
 use crate::objects::{self, Decided, Object};
 use rustc_hash::FxHashMap;
 use schism_core::api::kv::{Kv, KvOp, Reply};
@@ -95,6 +95,13 @@ pub(super) fn by_search<'h>(object: &Object<'h, Kv>, limits: &Limits) -> Decided
     };
     let verify = |order: &[usize]| verify::is_linearization::<Text>(&object.ops, order);
     objects::by_search_verified::<Held>(&timed, limits, original, verify).of_originals(&object.ops)
+}
+
+/// Decides by the general engine within so many steps, and no more than that.
+pub(super) fn decide(object: &Object<'_, Kv>, budget: u64) -> Answer {
+    let ops = numbered(object);
+    let timed: Vec<Timed<'_, Numbered>> = ops.iter().filter_map(Timed::of).collect();
+    search::decide::<Held>(&timed, budget)
 }
 
 /// The operations on numbered strings.

@@ -62,6 +62,11 @@ impl Makers {
         Some(Self { certain, choices, next })
     }
 
+    /// Was anything left to choose, even if gets exclude all ways but one?
+    pub(super) fn are_chosen(&self) -> bool {
+        !self.choices.is_empty()
+    }
+
     /// Is there more than one way?
     pub(super) fn several(&self) -> bool {
         self.choices.iter().any(|(_, found)| found.len() > 1)

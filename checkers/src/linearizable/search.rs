@@ -94,7 +94,16 @@ pub enum Found<M> {
 /// Looks for a linearization of `ops`, which have to be in the order of invocation, within `budget`
 /// steps; the object is new.
 pub fn decide<M: Model>(ops: &[Timed<'_, M::Api>], budget: u64) -> Answer {
-    match decide_from(M::init(), |_| false, ops, budget, &Limits::default()) {
+    decide_beginning(M::init(), ops, budget)
+}
+
+/// The same of an object in this state.
+pub(crate) fn decide_beginning<M: Model>(
+    init: M,
+    ops: &[Timed<'_, M::Api>],
+    budget: u64,
+) -> Answer {
+    match decide_from(init, |_| false, ops, budget, &Limits::default()) {
         Found::Linearizable(order) => Answer::Linearizable(order),
         Found::Impossible { .. } => Answer::Impossible,
         Found::Exhausted { .. } => Answer::Exhausted,

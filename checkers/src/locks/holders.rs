@@ -84,6 +84,30 @@ impl Resolved {
         objects::core_is_impossible::<M>(&self.timed(), core)
     }
 
+    /// Is this order right, from this state on?
+    pub(crate) fn certifies_from<M: Model<Api = Lock>>(&self, state: M, order: &[usize]) -> bool {
+        verify::is_linearization_from(state, &self.timed(), order)
+    }
+
+    /// Are these alone impossible, from this state on?
+    pub(crate) fn impossible_from<M: Model<Api = Lock>>(
+        &self,
+        state: M,
+        core: &[usize],
+    ) -> Option<bool> {
+        objects::core_is_impossible_from(state, &self.timed(), core)
+    }
+
+    /// Decides by the general engine, from this state on.
+    pub(crate) fn by_search_from<'h, M: Model<Api = Lock>>(
+        &self,
+        state: &M,
+        object: &Object<'h, Lock>,
+        limits: &Limits,
+    ) -> Decided<'h, Lock> {
+        objects::by_search_from(state, &self.timed(), limits, did).of_originals(&object.ops)
+    }
+
     /// Decides by the general engine.
     pub(crate) fn by_search<'h, M: Model<Api = Lock>>(
         &self,

@@ -14,7 +14,7 @@ pub struct Options {
     pub group_size: Option<usize>,
     /// Bank: accounts may be overdrawn.
     pub negative_balances: bool,
-    /// Bank: what all accounts hold together.
+    /// Bank: what all accounts hold together; semaphore: how many permits there are.
     pub total: Option<i64>,
     /// Consistency models that are to hold, by name.
     pub consistency_models: Option<Vec<String>>,

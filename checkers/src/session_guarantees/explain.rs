@@ -1,6 +1,7 @@
 //! A broken guarantee in words: the circle of writes, each step with what proves it.
 
 use super::graph::{Graph, NodeId};
+use super::recheck::{Link, Proof};
 use super::sessions::{Part, PartId, Sessions, What, narrow};
 use super::visible::Orders;
 use super::{Broken, Guarantees};
@@ -50,6 +51,45 @@ pub(crate) fn circle(graph: &Graph, order: &[NodeId], edges: &[(NodeId, NodeId)]
     });
     let shortest = ways.filter(|way| !way.is_empty()).min_by_key(Vec::len);
     shortest.unwrap_or_else(|| round.iter().rev().copied().collect())
+}
+
+/// The proof for `recheck`: as paths of reads and writes, carriers left out.
+pub(super) fn proof(sessions: &Sessions<'_>, keeps: Guarantees, broken: &Broken) -> Proof {
+    let graph = Graph::new(sessions, keeps);
+    let (circle, orders) = match broken {
+        Broken::Initial { read, write } => {
+            let way = graph.path(*write, *read, &[]);
+            return Proof::Initial(parts_of(&graph, way));
+        }
+        Broken::Circle(circle, orders) => (circle, orders),
+    };
+    let mut links: Vec<Link> = Vec::new();
+    // From the last part on; carriers have none of their own.
+    let mut way: Vec<PartId> = Vec::new();
+    let begin = circle.iter().position(|node| *node < graph.parts).unwrap_or_default();
+    for at in begin..begin + circle.len() {
+        let [from, to] = [at, at + 1].map(|at| circle[at % circle.len()]);
+        way.extend(Some(from).filter(|node| *node < graph.parts));
+        if graph.predecessors(to).contains(&from) {
+            continue;
+        }
+        let edge = orders.edges.iter().position(|edge| *edge == (from, to));
+        if let Some(read) = edge.and_then(|edge| orders.reads.get(edge)) {
+            links.extend((way.len() > 1).then(|| Link::Leads(way.clone())));
+            links.push(Link::Older(parts_of(&graph, graph.path(from, *read, &[]))));
+            way.clear();
+        }
+    }
+    if !way.is_empty() {
+        way.extend(circle.get(begin));
+        links.push(Link::Leads(way));
+    }
+    Proof::Circle(links)
+}
+
+fn parts_of(graph: &Graph, mut way: Vec<NodeId>) -> Vec<PartId> {
+    way.retain(|node| *node < graph.parts);
+    way
 }
 
 /// The reads and writes that show it, with all that is on the way between them.

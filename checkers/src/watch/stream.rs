@@ -14,13 +14,23 @@ struct Told<'h> {
     /// The highest revision of an event so far.
     highest: Option<i64>,
     bookmark: Option<i64>,
+    compacted: Option<i64>,
     all: FxHashSet<(i64, &'h Key)>,
 }
 
 pub(super) fn check(watcher: &Watcher<'_>, changes: &Changes<'_>, tally: &mut Tally) {
     let mut told = Told::default();
     for response in watcher.responses {
+        if let Some(compacted) = told.compacted {
+            tally.add("after-compaction", || {
+                let what = format!("something after it was told that {compacted} was compacted");
+                about(watcher, "after-compaction", &what)
+            });
+        }
         match response {
+            Response::Compacted(revision) => {
+                told.compacted = told.compacted.max(Some(*revision));
+            }
             Response::Bookmark(revision) => {
                 told.bookmark = told.bookmark.max(Some(*revision));
             }

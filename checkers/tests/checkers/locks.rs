@@ -5,6 +5,7 @@ use crate::{check, only_anomaly};
 use proptest::prelude::*;
 use schism_checkers::fencing_lock::FencingLock;
 use schism_checkers::locks::{Mutex, ReentrantMutex};
+use schism_checkers::semaphore::Semaphore;
 use schism_core::api::Key;
 use schism_core::api::lock::{Call, Lock, LockOp, Reply};
 use schism_core::checker::Checker;
@@ -102,6 +103,32 @@ fn what_crashed_need_not_have_happened_or_may_have() {
 }
 
 #[test]
+fn a_semaphore_has_no_more_holders_than_permits() {
+    let ops = || {
+        [
+            acquired(1, 0..10, None),
+            acquired(2, 5..30, None),
+            acquired(2, 35..36, None),
+            released(1, 40..50),
+            released(2, 45..60),
+        ]
+    };
+    let finding = check(&Semaphore { permits: 2 }, ops(), &RunFacts::default());
+    let summary = "the semaphore: process 2 at n1 acquired it at 0.036 s, when all of 2 permits \
+                   were held and not yet being released";
+    assert_eq!(only_anomaly(&finding), ("too-many-holders", summary));
+    assert_eq!(finding.verdict.anomalies()[0].ops, [0, 1, 4, 6, 7]);
+    let finding = check(&Semaphore { permits: 3 }, ops(), &RunFacts::default());
+    assert_eq!(finding.verdict, Verdict::Valid);
+    // One that is being released may have been given to the next.
+    let handed = [acquired(1, 0..10, None), acquired(2, 5..30, None), released(1, 20..40)];
+    let finding = check(&Semaphore { permits: 1 }, handed, &RunFacts::default());
+    assert_eq!(finding.verdict, Verdict::Valid);
+    let finding = check(&Semaphore { permits: 9 }, [released(1, 0..10)], &RunFacts::default());
+    assert_eq!(finding.verdict.anomalies()[0].kind, "not-held");
+}
+
+#[test]
 fn each_key_is_a_lock_of_its_own_and_a_holder_may_be_named() {
     let call = |key: i64, by: &str, op| Call {
         key: Some(Key::Int(key)),
@@ -166,6 +193,7 @@ enum Rule {
     Mutex,
     Reentrant,
     Fencing,
+    Semaphore(u32),
 }
 
 /// What a lock is like.
@@ -181,6 +209,7 @@ impl State {
         match rule {
             Rule::Fencing => true,
             Rule::Mutex => self.held.is_empty(),
+            Rule::Semaphore(permits) => self.held.values().sum::<u32>() < permits,
             Rule::Reentrant => self.held.keys().all(|holder| *holder == by),
         }
     }
@@ -334,6 +363,14 @@ proptest! {
     #[test]
     fn reentrant_mutexes_are_what_the_oracle_says(drawn in prop::collection::vec(drawn(), 2..9)) {
         agrees(Rule::Reentrant, &ReentrantMutex, &drawn)?;
+    }
+
+    #[test]
+    fn semaphores_are_what_the_oracle_says(
+        drawn in prop::collection::vec(drawn(), 2..9),
+        permits in 1..4_u32,
+    ) {
+        agrees(Rule::Semaphore(permits), &Semaphore { permits }, &drawn)?;
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod judging;
 mod kv;
 mod leaders;
 mod locks;
+mod logs;
 mod long_fork;
 mod measures;
 mod multi_registers;

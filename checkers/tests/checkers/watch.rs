@@ -83,6 +83,25 @@ fn each_broken_promise_has_its_name() {
 }
 
 #[test]
+fn what_is_lost_to_a_compaction_has_to_be_told() {
+    let compact = || ok("n1", 52..54, Call::Compact(4), Reply::Compacted);
+    let resumed = |responses: &[Response]| {
+        let mut ops = told(&[]);
+        ops.extend([compact(), watched(60..90, None, Some(2), responses)]);
+        found(ops)
+    };
+    assert_eq!(resumed(&[Response::Compacted(4)]).verdict, Verdict::Valid);
+    let gap = resumed(&[whole(&[(4, 2, 23)])]);
+    assert_eq!(kinds(&gap), ["missed", "missed", "missed"]);
+    let gap = resumed(&[whole(&[(3, 1, 12), (3, 2, 22)]), Response::Compacted(4)]);
+    assert_eq!(kinds(&gap), ["missed"]);
+    let begun = resumed(&[whole(&[(2, 1, 11)]), Response::Compacted(4)]);
+    assert_eq!(begun.verdict, Verdict::Valid);
+    let on = resumed(&[Response::Compacted(4), whole(&[(4, 2, 23)])]);
+    assert!(kinds(&on).contains(&"after-compaction"), "{on:#?}");
+}
+
+#[test]
 fn what_is_missed_is_said_with_who_knew_of_it() {
     let finding = found(told(&[whole(&[(3, 1, 12), (3, 2, 22)])]));
     assert_eq!(
@@ -132,6 +151,7 @@ proptest! {
         key in prop::option::of(0..2_i64),
         from in prop::option::of(1..5_i64),
         upto in 0..10_i64,
+        compacted in any::<bool>(),
         wrong in prop::option::of((0..3_u8, 0..8_usize)),
     ) {
         let log: Vec<(i64, Vec<(i64, i64)>)> = (2..).zip(&writes).map(|(revision, (key, both))| {
@@ -181,8 +201,9 @@ proptest! {
                 _ => {}
             }
         }
-        let responses: Vec<Response> =
+        let mut responses: Vec<Response> =
             told.iter().filter(|events| !events.is_empty()).map(|events| whole(events)).collect();
+        responses.extend(compacted.then_some(Response::Compacted(9)));
         ops.push(watched(200..300, key, from, &responses));
         let finding = found(ops);
         prop_assert_eq!(finding.verdict != Verdict::Valid, done, "{:#?}", finding);

@@ -47,6 +47,9 @@ pub struct TestRecord {
     /// How reads are asked for, such as `serializable`; empty for the system's default.
     #[serde(default)]
     pub reads: String,
+    /// Regular expressions that no line of a node's log may match.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_patterns: Vec<String>,
     /// Where all chance comes from.
     pub seed: u64,
     /// When the run began, UTC, `YYYY-MM-DDThh:mm:ssZ`.
@@ -62,7 +65,8 @@ pub struct TestRecord {
 impl TestRecord {
     /// The command that runs the same test again.
     pub fn command(&self) -> String {
-        format!("schism {}", self.arguments().join(" "))
+        let words: Vec<String> = self.arguments().into_iter().map(quoted).collect();
+        format!("schism {}", words.join(" "))
     }
 
     /// Its arguments.
@@ -92,11 +96,23 @@ impl TestRecord {
         if !self.reads.is_empty() {
             words.extend(["--reads".to_owned(), self.reads.clone()]);
         }
+        for pattern in &self.log_patterns {
+            words.extend(["--log-pattern".to_owned(), pattern.clone()]);
+        }
         for (name, value) in &self.options {
             words.extend(["--option".to_owned(), format!("{name}={value}")]);
         }
         words
     }
+}
+
+/// A word as a shell takes it.
+fn quoted(word: String) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.,:=/+@%".contains(letter);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word;
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
 }
 
 /// A duration as the command line takes it.

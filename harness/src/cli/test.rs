@@ -12,6 +12,7 @@ use crate::{judge, sandbox};
 use anyhow::{Context as _, anyhow, ensure};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
+use schism_checkers::log_patterns::LogPatterns;
 use schism_core::record::TestRecord;
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -84,6 +85,10 @@ pub(super) struct Test {
     /// How reads are asked for, such as `serializable` (etcd) or `local` (raft)
     #[arg(long, default_value = "")]
     reads: String,
+    /// A regular expression that no line of a node's log may match; may be repeated. Panics and the
+    /// like are looked for without it, and reported as warnings
+    #[arg(long = "log-pattern", value_name = "REGEX")]
+    log_patterns: Vec<String>,
     /// An option of the system, as NAME=VALUE; may be repeated
     #[arg(long = "option", value_name = "NAME=VALUE")]
     options: Vec<String>,
@@ -142,6 +147,7 @@ impl Test {
         let keys = self.keys.unwrap_or(defaults.keys);
         ensure!(keys > 0, "--keys 0: expected at least one key");
         let options = parse_options(&self.options)?;
+        LogPatterns::new(&self.log_patterns).context("--log-pattern")?;
         let time_limit =
             seconds("--time-limit", self.time_limit.as_deref(), defaults.time_limit_secs)?;
         let record = TestRecord {
@@ -172,6 +178,7 @@ impl Test {
                 defaults.recovery_limit_secs,
             )?,
             reads: self.reads.clone(),
+            log_patterns: self.log_patterns.clone(),
             seed: self.seed.unwrap_or_else(drawn_seed),
             started: String::new(),
             options,

@@ -73,6 +73,7 @@ fn test() -> TestRecord {
         nemesis_interval_secs: 6.0,
         recovery_limit_secs: 15.0,
         reads: String::new(),
+        log_patterns: Vec::new(),
         seed: 1_138,
         started: "2026-03-14T09:26:53Z".into(),
         options: BTreeMap::new(),

@@ -3,7 +3,8 @@
 //! In a history: `{f: write, value: {key: value, …}}` (a value of nil deletes), answered with
 //! `{revision: 7}`; and `{f: watch, value: {key: k, from: 3}}`, answered with what the watcher was
 //! told until it ended, in order: a list of responses, each a list of events `{revision: 7, key: k,
-//! value: v}`, or a bookmark `{bookmark: 9}`. A list of events without responses is read as one
+//! value: v}`, or a bookmark `{bookmark: 9}`, or `{compacted: 5}`: what it was to be told from before
+//! that revision is gone, and the watch has ended. `{f: compact, value: 5}` asks for that. A list of events without responses is read as one
 //! event a response.
 
 use super::{Api, Asked, DecodeError, Key, Payload};
@@ -26,6 +27,8 @@ pub enum Call {
         /// From this revision on; `None`: from wherever the system is.
         from: Option<i64>,
     },
+    /// Forgets what was before this revision.
+    Compact(i64),
 }
 
 /// What the system answers.
@@ -35,6 +38,8 @@ pub enum Reply {
     Written(Option<i64>),
     /// What the watcher was told.
     Watched(Vec<Response>),
+    /// What was before is forgotten.
+    Compacted,
 }
 
 /// One message to a watcher.
@@ -49,6 +54,8 @@ pub enum Response {
     },
     /// Everything up to this revision has been told.
     Bookmark(i64),
+    /// What was before this revision can't be told any more; the watch has ended.
+    Compacted(i64),
 }
 
 /// A change of one key.
@@ -76,21 +83,24 @@ impl Api for Watch {
             Call::Watch { key, from } => {
                 Payload::unkeyed("watch", json!({ "key": key, "from": from }))
             }
+            Call::Compact(revision) => Payload::unkeyed("compact", json!(revision)),
         }
     }
 
-    fn encode_reply(_: &Call, reply: &Reply) -> Value {
+    fn encode_reply(call: &Call, reply: &Reply) -> Value {
         let event = |event: &Event| {
             let Event { revision, key, value } = event;
             json!({ "revision": revision, "key": key, "value": value })
         };
         match reply {
             Reply::Written(revision) => json!({ "revision": revision }),
+            Reply::Compacted => Self::encode_call(call).value,
             Reply::Watched(responses) => {
                 let mut all = Vec::new();
                 for response in responses {
                     match response {
                         Response::Bookmark(revision) => all.push(json!({ "bookmark": revision })),
+                        Response::Compacted(revision) => all.push(json!({ "compacted": revision })),
                         Response::Events { events, whole: true } => {
                             all.push(events.iter().map(event).collect());
                         }
@@ -115,7 +125,8 @@ impl Api for Watch {
                 let from = part("from").map(Form::int).transpose()?;
                 Ok(Call::Watch { key: part("key").map(Form::map_key), from })
             }
-            other => Err(DecodeError::unknown_f("watch", &["write", "watch"], other)),
+            "compact" => asked.value.int().map(Call::Compact),
+            other => Err(DecodeError::unknown_f("watch", &["write", "watch", "compact"], other)),
         }
     }
 
@@ -125,6 +136,7 @@ impl Api for Watch {
                 let revision = value.get("revision").map(Form::int_or_nil).transpose()?;
                 Ok(Reply::Written(revision.flatten()))
             }
+            Call::Compact(_) => Ok(Reply::Compacted),
             Call::Watch { .. } => {
                 let all = value.items().map_err(|_| value.error("a list of responses"))?;
                 all.map(decode_response).collect::<Result<_, _>>().map(Reply::Watched)
@@ -140,6 +152,9 @@ fn or_nil(form: Form<'_>) -> Option<Key> {
 fn decode_response(response: Form<'_>) -> Result<Response, DecodeError> {
     if let Some(revision) = response.get("bookmark") {
         return revision.int().map(Response::Bookmark);
+    }
+    if let Some(revision) = response.get("compacted") {
+        return revision.int().map(Response::Compacted);
     }
     if response.is_list() {
         let events = response.items()?.map(decode_event).collect::<Result<_, _>>()?;
@@ -166,10 +181,13 @@ mod tests {
         assert_eq!(Watch::encode_call(&write).decode::<Watch>().unwrap(), write);
         let watch = Call::Watch { key: Some(name("x")), from: None };
         assert_eq!(Watch::encode_call(&watch).decode::<Watch>().unwrap(), watch);
+        let compact = Call::Compact(9);
+        assert_eq!(Watch::encode_call(&compact).decode::<Watch>().unwrap(), compact);
         let event = |revision| Event { revision, key: name("x"), value: Some(Key::Int(revision)) };
         let reply = Reply::Watched(vec![
             Response::Events { events: vec![event(2), event(3)], whole: true },
             Response::Bookmark(4),
+            Response::Compacted(9),
             Response::Events { events: vec![event(5)], whole: false },
         ]);
         let json = Watch::encode_reply(&watch, &reply);
