@@ -77,6 +77,7 @@ fn test() -> TestRecord {
         seed: 1_138,
         started: "2026-03-14T09:26:53Z".into(),
         options: BTreeMap::new(),
+        place: BTreeMap::new(),
     }
 }
 
