@@ -86,11 +86,12 @@ pub fn check_rw_register(history: &TxnHistory, options: &Options, limits: &Limit
     if found.given > 0 {
         finding.details["values-held-at-the-beginning"] = json!(found.given);
     }
+    let proved = !weak.proved.is_empty();
     report::add_proved(&mut finding, weak.proved);
     if finding.verdict == Verdict::Valid {
         if plausible {
             complete::complete(&registers, models, limits, &mut finding);
-        } else {
+        } else if !weak::decides(models) || !proved {
             let why = "not decided completely: some reads name no write that they can have read";
             finding.details["complete"] = json!(why);
             finding.summary = format!("{}, as far as was found; {why}", finding.summary);

@@ -122,6 +122,11 @@ pub(super) fn expect(options: &mut Options) {
     }
 }
 
+/// Are all of these decided here?
+pub(super) fn decides(models: &[Model]) -> bool {
+    models.iter().all(|model| !Wanted::all(&[*model]).is_empty())
+}
+
 /// Decides the levels that are asked for.
 pub(super) fn decide(
     registers: &Registers<'_>,
