@@ -177,8 +177,8 @@ fn try_each<'h>(
     confirmed(object, Violation { because, ..violation }, evidence)
 }
 
-/// The violation, unless all writes, with the gets that it names and those that show the pasts, turn
-/// out to have an order.
+/// The violation, unless all writes, with the gets that it names and those that show the pasts,
+/// turn out to have an order.
 fn confirmed<'h>(
     object: &Object<'h, Kv>,
     violation: Violation<'h, Kv>,

@@ -59,7 +59,10 @@ const BUILT_IN: &[(&str, &str)] = &[
     ),
     (
         "a fatal error of the JVM",
-        r"A fatal error has been detected by the Java Runtime|java\.lang\.(OutOfMemory|StackOverflow|Internal)Error|^Exception in thread ",
+        concat!(
+            r"A fatal error has been detected by the Java Runtime|^Exception in thread |",
+            r"java\.lang\.(OutOfMemory|StackOverflow|Internal)Error",
+        ),
     ),
     ("a failed assertion", r"(?i)assertion [^\n]*\bfailed\b|\bassert(ion)? failed|AssertionError"),
     (
@@ -72,7 +75,10 @@ const BUILT_IN: &[(&str, &str)] = &[
     ),
     (
         "corrupted data",
-        r"(?i)\bdata corruption\b|corruption (detected|found)|\b(is|are|was|were) corrupt(ed)?\b|(checksum|crc) mismatch",
+        concat!(
+            r"(?i)\bdata corruption\b|corruption (detected|found)|",
+            r"\b(is|are|was|were) corrupt(ed)?\b|(checksum|crc) mismatch",
+        ),
     ),
     ("memory that ran out", r"(?i)\bout of memory\b|memory allocation of \d+ bytes failed"),
     ("a fatal error", r"\bFATAL\b|\bPANIC\b"),

@@ -1,7 +1,7 @@
 //! Semaphores: at most n permits are held at a time, and only who holds one gives it back.
 //!
-//! A process holds the permits that it acquired, unless the history names the holder. `Fail` means that nothing happened. How many permits there are is an option
-//! (`--total`); else 1.
+//! A process holds the permits that it acquired, unless the history names the holder. `Fail` means
+//! that nothing happened. How many permits there are is an option (`--total`); else 1.
 //!
 //! *Sessions.* A holder does one thing after the other. Its permits are alike, so which of them a
 //! release gives back makes no difference; take it to be the one acquired first. So each permit

@@ -18,7 +18,8 @@
 //!     .into_iter()
 //!     .enumerate()
 //! {
-//!     for (kind, more) in [("invoke", String::new()), ("info", format!(",\"error\":\"{error}\""))] {
+//!     let more = format!(",\"error\":\"{error}\"");
+//!     for (kind, more) in [("invoke", ""), ("info", more.as_str())] {
 //!         let index = lines.lines().count();
 //!         lines += &format!("{{\"index\":{index},\"time\":{index},\"type\":\"{kind}\",");
 //!         lines += &format!("\"process\":{process},\"f\":\"read\"{more}}}\n");

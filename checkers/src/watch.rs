@@ -9,8 +9,8 @@
 //! - *atomic*: `torn`: a revision goes on in another response than it began in (where the history
 //!   says what came together);
 //! - *bookmarkable*: `after-bookmark`: an event up to a bookmark comes after that bookmark;
-//! - *compacted*: `after-compaction`: something is told after the watcher was told that what it needs
-//!   was compacted, which ends a watch;
+//! - *compacted*: `after-compaction`: something is told after the watcher was told that what it
+//!   needs was compacted, which ends a watch;
 //! - *filtered*: `not-asked`: an event of a key that is not watched;
 //! - *true*: `inconsistent`: two tell different things of one key and revision, or a write was
 //!   acknowledged with a revision in which something else is told; `garbage-event`: a value that
@@ -23,12 +23,12 @@
 //! watcher. A watcher that is told of revision r, or given a bookmark r, has by then been told of
 //! all that is watched from where it began up to r. Where it began is what it asked for; if it
 //! didn't say, then at the first event that it was told. A watcher that is told of a compaction has
-//! been told of nothing by that: what it lost to it is no violation, a gap before or instead of that
-//! answer is one (`missed`), since a watcher that resumes below what was compacted has to be told
-//! so. What a write of unknown fate did counts
-//! only if it was told. A watch whose fate is unknown says nothing. `garbage-event` needs the
-//! writes to be in the history: it is looked for only if there are any. The order of writes itself
-//! is for other checkers. `O(n log n)`, and a watcher costs what there is to be told to it.
+//! been told of nothing by that: what it lost to it is no violation, a gap before or instead of
+//! that answer is one (`missed`), since a watcher that resumes below what was compacted has to be
+//! told so. What a write of unknown fate did counts only if it was told. A watch whose fate is
+//! unknown says nothing. `garbage-event` needs the writes to be in the history: it is looked for
+//! only if there are any. The order of writes itself is for other checkers. `O(n log n)`, and a
+//! watcher costs what there is to be told to it.
 //!
 //! ```
 //! use schism_checkers::watch::Watch;

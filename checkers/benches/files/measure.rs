@@ -1,7 +1,8 @@
 //! One process measured by the kernel, several times.
 //!
-//! Every measured command is started by a process that starts nothing else, since the kernel adds up
-//! the children that a process had. What it counts for a child has the child's own children in it.
+//! Every measured command is started by a process that starts nothing else, since the kernel adds
+//! up the children that a process had. What it counts for a child has the child's own children in
+//! it.
 
 use nix::sys::resource::{UsageWho, getrusage};
 use std::ffi::OsString;

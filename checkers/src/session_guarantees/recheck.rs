@@ -8,8 +8,8 @@
 //!   write. So the first write is older than that one, where the link ends.
 //!
 //! A circle of these would make a write older than itself; there is a write in each, since within a
-//! session steps only go on, and what leads from one to another is a write. Or the proof is a path from a write to a
-//! read of the same register that read nothing. `O(length of the proof)`.
+//! session steps only go on, and what leads from one to another is a write. Or the proof is a path
+//! from a write to a read of the same register that read nothing. `O(length of the proof)`.
 
 use super::Guarantees;
 use super::sessions::{PartId, Sessions, What};
@@ -75,7 +75,8 @@ fn leads(sessions: &Sessions<'_>, keeps: Guarantees, path: &[PartId]) -> Option<
     right.then(|| (path[0], path[path.len() - 1]))
 }
 
-/// Is what is visible to the one visible to the other, and is the one visible to it if it is a write?
+/// Is what is visible to the one visible to the other, and is the one visible to it if it is a
+/// write?
 fn counts(sessions: &Sessions<'_>, keeps: Guarantees, from: PartId, to: PartId) -> bool {
     let [first, second] = [from, to].map(|id| sessions.part(id));
     if second.what == What::Read(Some(from)) {

@@ -3,9 +3,9 @@
 //! In a history: `{f: write, value: {key: value, …}}` (a value of nil deletes), answered with
 //! `{revision: 7}`; and `{f: watch, value: {key: k, from: 3}}`, answered with what the watcher was
 //! told until it ended, in order: a list of responses, each a list of events `{revision: 7, key: k,
-//! value: v}`, or a bookmark `{bookmark: 9}`, or `{compacted: 5}`: what it was to be told from before
-//! that revision is gone, and the watch has ended. `{f: compact, value: 5}` asks for that. A list of events without responses is read as one
-//! event a response.
+//! value: v}`, or a bookmark `{bookmark: 9}`, or `{compacted: 5}`: what it was to be told from
+//! before that revision is gone, and the watch has ended. `{f: compact, value: 5}` asks for that. A
+//! list of events without responses is read as one event a response.
 
 use super::{Api, Asked, DecodeError, Key, Payload};
 use crate::form::Form;
