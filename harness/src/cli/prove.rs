@@ -10,6 +10,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use schism_core::record::TestRecord;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -175,8 +176,9 @@ fn table(proofs: &BTreeMap<(String, &str), Proof>) -> String {
         } else {
             format!("{} {}", row.note, row.evidence.join("; "))
         };
-        text.push_str(&format!(
-            "| {} | {} | {} | {} | {} | {} | {:.1} ms | {:.1} ms | {} |\n",
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} | {} | {:.1} ms | {:.1} ms | {} |",
             row.fault,
             row.env,
             tick(row.injected),
@@ -186,14 +188,15 @@ fn table(proofs: &BTreeMap<(String, &str), Proof>) -> String {
             row.inject_ms,
             row.heal_ms,
             evidence.replace('|', "\\|"),
-        ));
+        );
     }
     text.push('\n');
     for ((env, system), proof) in proofs {
-        text.push_str(&format!(
-            "{env}, {system}: nodes started after {:.0} ms, all serving after {:.0} ms\n",
+        let _ = writeln!(
+            text,
+            "{env}, {system}: nodes started after {:.0} ms, all serving after {:.0} ms",
             proof.up_ms, proof.ready_ms
-        ));
+        );
     }
     text
 }
