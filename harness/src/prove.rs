@@ -1,8 +1,9 @@
-//! `schism prove`: every fault, in every environment, injected, verified, healed and verified again.
+//! `schism prove`: every fault, in every environment, injected, verified, healed and verified
+//! again.
 //!
-//! No workload and no verdict: a cluster is brought up, and each fault of the catalogue goes through
-//! its life once, with the same code as in a test. What the probes saw is the evidence. So a user
-//! learns on his own machine which faults bite there, and what each costs.
+//! No workload and no verdict: a cluster is brought up, and each fault of the catalogue goes
+//! through its life once, with the same code as in a test. What the probes saw is the evidence. So
+//! a user learns on his own machine which faults bite there, and what each costs.
 
 use crate::environment::Environment;
 use crate::environment::docker::Docker;

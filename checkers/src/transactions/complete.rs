@@ -23,7 +23,8 @@
 //! nobody read is left out, which harms no explanation.
 //!
 //! Cost: NP-complete in general; a pass is `O(n × chains)` where chains are sessions, or as many
-//! transactions as ever ran at once; the quick attempt needs none of these. Beyond a number of steps it is not decided, which is said.
+//! transactions as ever ran at once; the quick attempt needs none of these. Beyond a number of
+//! steps it is not decided, which is said.
 //! Refused: histories with reads that are anomalies by themselves, or of which a key would have had
 //! to begin as two things. A value that nobody wrote is what its key began as.
 

@@ -32,8 +32,9 @@ that nobody wrote, unless a key may have held them when the history began (garba
 Options: --consistency-models a,b (default strict-serializable; read-uncommitted, read-committed,
 read-atomic, axiomatic-read-committed, axiomatic-read-atomic, causal, repeatable-read,
 snapshot-isolation, serializable, their strong and strong-session variants, ...), --anomalies a,b
-(alone: only these). Which version came after which may be assumed from --wfr-keys (in a transaction, writes follow reads), --sequential-keys (each
-process meets a key's versions in order), --linearizable-keys (so do transactions one after the
+(alone: only these). Which version came after which may be assumed from --wfr-keys (in a
+transaction, writes follow reads), --sequential-keys (each process meets a key's versions in order),
+--linearizable-keys (so do transactions one after the
 other), --transaction-order (as the store itself says, by the index of completions).
 
 read-committed is Adya's (PL-2: no G0, G1a, G1b, G1c), as with Elle; read-atomic is Cerone's, where

@@ -139,7 +139,9 @@ proptest! {
     fn weak_levels_are_what_their_axioms_say(drawn in registers(1..6)) {
         let txns = history_of(&drawn);
         let dids = happened(&txns);
-        for level in ["axiomatic-read-committed", "read-atomic", "axiomatic-read-atomic", "causal"] {
+        let exact =
+            ["axiomatic-read-committed", "read-atomic", "axiomatic-read-atomic", "causal"];
+        for level in exact {
             let truth = !implausible(&txns)
                 && permutations(dids.len(), &mut |order| fits(&dids, order, level));
             let found = judged(&txns, &models_of(&[level]));

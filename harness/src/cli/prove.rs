@@ -165,7 +165,8 @@ impl Prove {
 /// In Markdown, so that it can be pasted.
 fn table(proofs: &BTreeMap<(String, &str), Proof>) -> String {
     let mut text = String::from(
-        "| fault | environment | injected | verified | healed | recovered | inject | heal | evidence |\n\
+        "| fault | environment | injected | verified | healed | recovered | inject | heal | \
+         evidence |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
     );
     let tick = |ok: bool| if ok { "yes" } else { "**no**" };

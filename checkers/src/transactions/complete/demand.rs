@@ -12,13 +12,13 @@
 //!
 //! All but the last follow from the order so far, so only *choices* can be wrong: that one went
 //! before another that replaces a version of the first. It shows when somebody is demanded who had
-//! not begun, or who is waiting for the one that demands. Then the choices on that path exclude each
-//! other; the last of them is taken back, with all that went since, and is decided the other way
-//! for as long as the others stand: conflict analysis as in SAT solvers (Marques-Silva and Sakallah,
-//! GRASP, 1996), with one clause at a time.
+//! not begun, or who is waiting for the one that demands. Then the choices on that path exclude
+//! each other; the last of them is taken back, with all that went since, and is decided the other
+//! way for as long as the others stand: conflict analysis as in SAT solvers (Marques-Silva and
+//! Sakallah, GRASP, 1996), with one clause at a time.
 //!
-//! The outcome is an order that `recheck` has yet to accept, or none, which proves nothing: then the
-//! search of the parent module goes on.
+//! The outcome is an order that `recheck` has yet to accept, or none, which proves nothing: then
+//! the search of the parent module goes on.
 //!
 //! Cost: `O(operations + undone)`, and a sort of each key's versions. How much may be undone is
 //! bounded by how many transactions there are; of 100,000 by ten clients it is some 2,000.

@@ -35,8 +35,8 @@ impl Step {
     }
 }
 
-/// Does this execution of registers, of which some are given something at the beginning, explain the
-/// history? `O(operations)`.
+/// Does this execution of registers, of which some are given something at the beginning, explain
+/// the history? `O(operations)`.
 pub(super) fn registers(
     history: &TxnHistory,
     given: &[(KeyId, ValueId)],
